@@ -206,7 +206,7 @@ class Tts(Protocol):
     """Samples per second it gives."""
 
     def speak(self, text: str, *, voice: str, speed: float, cancel: Cancel) -> Iterator[Samples]:
-        """Say one clause; chunks at :attr:`rate`. `voice` is any of the API's names; unknown ones get a stable voice."""
+        """Say one clause, in chunks at :attr:`rate`. An unknown `voice` name gets one stable voice."""
         ...
 
 
