@@ -1,0 +1,10 @@
+"""Check the form of every public docstring (numpydoc); the rules are in pyproject.toml."""
+
+import sys
+from pathlib import Path
+
+from numpydoc.hooks.validate_docstrings import main
+
+if __name__ == "__main__":
+    root = Path(__file__).parent.parent
+    sys.exit(main([str(path) for path in sorted((root / "realtime_nb").rglob("*.py"))]))
