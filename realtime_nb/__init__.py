@@ -1,0 +1,56 @@
+"""A laboratory for realtime voice models in the notebook: talk, type, show, interrupt, and see what happened.
+
+>>> import realtime_nb as rt
+>>> session = rt.connect("local")  # doctest: +SKIP
+>>> turn = session.say("Name three rivers of Africa.")  # doctest: +SKIP
+>>> turn.audio  # doctest: +SKIP
+
+Names are loaded when they are first used: the import itself touches neither
+numpy nor pandas nor a socket.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Audio": "realtime_nb.audio",
+    "Image": "realtime_nb.images",
+    "Session": "realtime_nb.session",
+    "Turn": "realtime_nb.turn",
+    "connect": "realtime_nb.connection",
+    "model": "realtime_nb.models",
+}
+_MODULES = {"errors", "local", "models"}
+
+__all__ = [
+    "Audio",
+    "Image",
+    "Session",
+    "Turn",
+    "__version__",
+    "connect",
+    "errors",
+    "local",
+    "model",
+    "models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use (PEP 562)."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        return import_module(f"realtime_nb.{name}")
+    elif name == "__version__":
+        value = import_module("importlib.metadata").version("realtime-nb")
+    else:
+        raise AttributeError(f"module 'realtime_nb' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

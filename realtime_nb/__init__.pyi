@@ -1,0 +1,11 @@
+from realtime_nb import errors as errors
+from realtime_nb import local as local
+from realtime_nb import models as models
+from realtime_nb.audio import Audio as Audio
+from realtime_nb.connection import connect as connect
+from realtime_nb.images import Image as Image
+from realtime_nb.models import model as model
+from realtime_nb.session import Session as Session
+from realtime_nb.turn import Turn as Turn
+
+__version__: str
