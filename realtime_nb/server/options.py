@@ -1,0 +1,113 @@
+"""What may be chosen about a server, and the rules a choice must keep."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass, field
+
+from realtime_nb.errors import ConfigError
+from realtime_nb.secret import Secret
+
+__all__ = ["LOOPBACK_NAMES", "ServerOptions", "is_loopback", "new_token"]
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+"""The names this machine has for itself, as a Host header spells them."""
+
+
+def new_token() -> Secret:
+    """Draw a random token of 256 bits."""
+    return Secret(secrets.token_urlsafe(32))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address to listen on can be reached from this machine alone.
+
+    Parameters
+    ----------
+    host : str
+        An address, or ``localhost``. Any other name may mean any address.
+
+    Returns
+    -------
+    bool
+        True for 127.0.0.0/8, ``::1`` and ``localhost``.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Every choice and limit of a server; the defaults are the promises of the documentation.
+
+    Raises
+    ------
+    ConfigError
+        When it would listen beyond this machine without a token, or a limit is not positive.
+
+    Notes
+    -----
+    A session's own limits -- context, audio buffer, items, pictures, 60 minutes --
+    are :class:`realtime_nb.protocol.limits.Limits`; these are the limits of the wire.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes any free port."""
+    token: Secret | None = field(default_factory=new_token)
+    """What a caller must show; None lets everybody on this machine in."""
+    hosts: tuple[str, ...] = ()
+    """Host headers accepted beside the machine's own names and :attr:`host`; without ports."""
+    origins: tuple[str, ...] = ()
+    """Origins of web pages that may connect, as a browser spells them: ``https://lab.example.org``."""
+
+    require_model: bool = False
+    """Refuse a connection without ``?model=``, as the service does. There is one engine here, so it is taken."""
+
+    sessions: int = 16
+    """Sessions at once; a further one is told so, and closed with 1013."""
+    session_s: float = 3600.0
+    """Length of a session; then ``session_expired`` and close 1001."""
+    idle_s: float = 1800.0
+    """Silence of both sides after which a session ends: close 1001."""
+    event_bytes: int = 16 * 1024 * 1024
+    """Largest event taken (the API allows 15 MiB of audio in one); a larger one closes with 1009."""
+    hearing_bytes: int = 4 * 1024 * 1024
+    """Audio that may wait for the turn detector; beyond it the socket is not read."""
+    send_bytes: int = 8 * 1024 * 1024
+    """What may wait for a slow reader; beyond it the session closes with 1013."""
+    stall_s: float = 10.0
+    """How long a reader may take nothing at all; then close 1013."""
+    bad_events: int = 100
+    """Refused events within :attr:`bad_events_s` that close a session with 1008."""
+    bad_events_s: float = 10.0
+    ping_s: float = 5.0
+    """Pause between pings: a dead link is noticed within ping and timeout."""
+    ping_timeout_s: float = 10.0
+    deflate: bool = True
+    """Offer ``permessage-deflate``, as the service does."""
+    body_bytes: int = 1024 * 1024
+    """Largest body of an HTTP request; a larger one gets 413."""
+
+    def __post_init__(self) -> None:
+        """Hold the rules."""
+        if self.token is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"the server would listen on {self.host} without a token: beyond this machine everybody could use it",
+                hint=f"realtime-nb serve --host {self.host} --token {new_token().reveal()}",
+            )
+        limits = {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
+        for name, value in limits.items():
+            if value <= 0 and name not in {"port", "require_model", "deflate"}:
+                raise ConfigError(f"{name} is {value}, and must be more than 0", hint=f"ServerOptions({name}=1)")
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Every name a Host header may have, in small letters."""
+        own = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
+        return frozenset(name.lower() for name in (*LOOPBACK_NAMES, own, *self.hosts))
