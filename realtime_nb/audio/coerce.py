@@ -1,0 +1,154 @@
+"""What a notebook calls a sound, made an :class:`~realtime_nb.audio.clip.Audio`: a table of kinds, tried in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from realtime_nb.audio.clip import Audio
+from realtime_nb.audio.pcm import no_rate
+from realtime_nb.errors import AudioError
+
+__all__ = ["coerce", "is_audio_like"]
+
+
+def coerce(obj: Any, *, caller: str = "rt.Audio.coerce()") -> Audio:
+    """Take whatever a notebook calls a sound.
+
+    Parameters
+    ----------
+    obj : Audio, path, bytes, binary file, (array, rate), IPython.display.Audio, or a recorder widget
+        The sound. A recorder is what has ``.audio.value`` (ipywebrtc's
+        AudioRecorder) or ``.value`` (ipywidgets' Audio) with bytes in it.
+    caller : str
+        Who asks, for the error's message.
+
+    Returns
+    -------
+    Audio
+        `obj` itself when it is one.
+
+    Raises
+    ------
+    AudioError
+        It is no sound, or an array without its rate.
+    """
+    for is_kind, take in _KINDS:
+        if is_kind(obj):
+            return take(obj, caller)
+    raise AudioError(
+        f"{caller} got a {type(obj).__name__}, which is no sound: an Audio, a file's path or bytes, (array, rate), "
+        "IPython's Audio or a recorder is.",
+        hint='rt.Audio.read("question.wav")',
+    )
+
+
+def is_audio_like(obj: Any) -> bool:
+    """Tell whether :func:`coerce` knows this kind of object as a sound and nothing else.
+
+    Parameters
+    ----------
+    obj : object
+        A part of a message. A path counts when its suffix is a sound's; bytes and text never do.
+
+    Returns
+    -------
+    bool
+        The sound itself may still turn out to be wrong.
+    """
+    if isinstance(obj, os.PathLike):
+        return str(obj).lower().endswith(SUFFIXES)
+    return any(is_kind(obj) for is_kind, _ in _KINDS if is_kind not in (_is_path, _is_bytes, _is_file))
+
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".aif", ".aiff", ".au", ".caf")
+"""What the names of sound files end in."""
+
+
+def _is_path(obj: Any) -> bool:
+    return isinstance(obj, (str, os.PathLike))
+
+
+def _is_bytes(obj: Any) -> bool:
+    return isinstance(obj, (bytes, bytearray, memoryview))
+
+
+def _is_file(obj: Any) -> bool:
+    return hasattr(obj, "read") and hasattr(obj, "seek")
+
+
+def _is_ipython(obj: Any) -> bool:
+    module = sys.modules.get("IPython.lib.display")  # not loaded: then it cannot be one
+    return module is not None and isinstance(obj, module.Audio)
+
+
+def _is_pair(obj: Any) -> bool:
+    return (
+        isinstance(obj, tuple)
+        and len(obj) == 2
+        and any(hasattr(part, "dtype") or isinstance(part, list) for part in obj)
+    )
+
+
+def _is_array(obj: Any) -> bool:
+    """Numbers, but not uint8, which is a picture's dtype, and nothing that draws itself."""
+    return hasattr(obj, "__array__") and not hasattr(obj, "_repr_png_") and str(getattr(obj, "dtype", "")) != "uint8"
+
+
+def _is_recorder(obj: Any) -> bool:
+    return _is_bytes(_recorded(obj))
+
+
+def _recorded(obj: Any) -> Any:
+    """Give the bytes a recorder or player widget holds; None when it is none."""
+    inner = getattr(obj, "audio", obj if type(obj).__name__ == "Audio" else None)
+    return getattr(inner, "value", None)
+
+
+def _take_ipython(obj: Any, caller: str) -> Audio:
+    if not obj.data:
+        raise AudioError(
+            f"{caller} got an IPython Audio that is only a link ({obj.url}): sounds are never fetched.",
+            hint="IPython.display.Audio(filename='question.wav')",
+        )
+    return Audio.read(obj.data)
+
+
+def _take_pair(obj: Any, caller: str) -> Audio:
+    array, rate = obj
+    if np.ndim(array) == 0 and np.ndim(rate) > 0:
+        raise AudioError(
+            f"{caller} got a pair with the rate first: it is (array, rate).",
+            hint=f"rt.Audio.from_array(x, rate={array!r})",
+        )
+    return Audio.from_array(array, rate=rate)
+
+
+def _refuse_array(obj: Any, caller: str) -> Audio:
+    raise no_rate(caller, obj)
+
+
+def _take_recorder(obj: Any, caller: str) -> Audio:
+    data = bytes(_recorded(obj))
+    if not data:
+        raise AudioError(
+            f"{caller} got a {type(obj).__name__} with nothing recorded: its sound arrives when recording ends.",
+            hint="recorder.recording = False",
+        )
+    return Audio.read(data)
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, str], Audio]], ...] = (
+    (lambda obj: isinstance(obj, Audio), lambda obj, _: obj),
+    (_is_path, lambda obj, _: Audio.read(obj)),
+    (_is_bytes, lambda obj, _: Audio.read(obj)),
+    (_is_pair, _take_pair),
+    (_is_ipython, _take_ipython),
+    (_is_recorder, _take_recorder),
+    (_is_file, lambda obj, _: Audio.read(obj)),
+    (_is_array, _refuse_array),
+)
