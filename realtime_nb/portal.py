@@ -38,8 +38,10 @@ class _Job(Generic[T]):
         self._loop = loop
         self._work = work
         self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
         # The caller's context goes along: ipykernel keeps there which cell an output belongs to.
-        loop.call_soon_threadsafe(self._begin, contextvars.copy_context())
+        self._loop.call_soon_threadsafe(self._begin, contextvars.copy_context())
 
     def _begin(self, context: contextvars.Context) -> None:
         self.outcome.set_running_or_notify_cancel()  # from here on only the task settles it
@@ -62,7 +64,9 @@ class _Job(Generic[T]):
             self._task.cancel()
 
 
-def call_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+def call_on(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], *, beat: Callable[[], object] | None = None
+) -> T:
     """Run `work` on the loop of another thread and wait for its result.
 
     Parameters
@@ -71,6 +75,8 @@ def call_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
         A running loop; not that of the calling thread.
     work : coroutine
         What to run. *Interrupt* cancels it and waits (up to 3 s) for its cleaning up.
+    beat : callable, optional
+        Called on this thread every 100 ms of the wait: the place to draw, which the loop's thread never does.
 
     Returns
     -------
@@ -90,15 +96,17 @@ def call_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
         )
     job = _Job(loop, work)
     try:
-        return _wait(job.outcome)
-    except KeyboardInterrupt:
-        job.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):  # the interrupt is what the cell must see
-            job.outcome.result(CLEANUP_S)
+        job.start()
+        return _wait(job.outcome, beat)
+    except BaseException:  # an Interrupt, or the beat's own error: the work must not go on alone
+        if not job.outcome.done():
+            job.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):  # the first error is what the cell must see
+                job.outcome.result(CLEANUP_S)
         raise
 
 
-def _wait(outcome: Future[T]) -> T:
+def _wait(outcome: Future[T], beat: Callable[[], object] | None) -> T:
     """The outcome's result, waited for in beats."""
     while True:
         try:
@@ -106,9 +114,13 @@ def _wait(outcome: Future[T]) -> T:
         except TimeoutError:
             if outcome.done():  # the work's own TimeoutError
                 raise
+        if beat is not None:
+            beat()
 
 
-async def await_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+async def await_on(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], *, beat: Callable[[], object] | None = None
+) -> T:
     """Run `work` on a loop, from any running loop, and wait for its result.
 
     Parameters
@@ -117,6 +129,8 @@ async def await_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]
         A running loop, of this thread or another.
     work : coroutine
         What to run. A cancel here cancels it and waits (up to 3 s) for its cleaning up.
+    beat : callable, optional
+        Called on this loop every 100 ms of the wait, unless `loop` is this loop.
 
     Returns
     -------
@@ -128,8 +142,11 @@ async def await_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]
     job = _Job(loop, work)
     waiter = asyncio.wrap_future(job.outcome)
     try:
+        job.start()
         while not waiter.done():
             await asyncio.wait({waiter}, timeout=HEARTBEAT_S)
+            if beat is not None:
+                beat()
     except asyncio.CancelledError:
         job.cancel()
         await asyncio.wait({waiter}, timeout=CLEANUP_S)
@@ -166,13 +183,13 @@ class Portal:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
+    def call(self, work: Coroutine[Any, Any, T], *, beat: Callable[[], object] | None = None) -> T:
         """Run `work` on the portal's loop and wait for it; see :func:`call_on`."""
-        return call_on(self.loop, work)
+        return call_on(self.loop, work, beat=beat)
 
-    async def await_(self, work: Coroutine[Any, Any, T]) -> T:
+    async def await_(self, work: Coroutine[Any, Any, T], *, beat: Callable[[], object] | None = None) -> T:
         """Run `work` on the portal's loop and await it from any loop; see :func:`await_on`."""
-        return await await_on(self.loop, work)
+        return await await_on(self.loop, work, beat=beat)
 
     def at_exit(self, closer: Callable[[], Awaitable[object]]) -> None:
         """Await `closer()` on the loop when the process ends."""
