@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import re
@@ -10,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from realtime_nb.audio import pcm, webm
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.errors import AudioError
+from realtime_nb.localfile import FileKind
 
 __all__ = ["CONTAINERS", "MAX_READ_S", "Container", "Source", "encode_file", "read_file", "write_file"]
 
@@ -26,6 +26,8 @@ Source = str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview
 MAX_READ_S = 3_600
 """The longest sound that is read, in seconds: a session's life (model card, 60 minutes)."""
 
+_CONVERT = "!ffmpeg -i recording.m4a question.wav"
+_FILE = FileKind(AudioError, "rt.Audio.read", "question.wav", 2_000_000_000)
 _BLOCK = 1 << 18  # frames a call; libsndfile 1.2.2 overruns the stack and dies on a 10 min Vorbis write in one call
 _OGG_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -79,9 +81,7 @@ def read_file(source: Source) -> tuple[Samples, int]:
     """
     data, name = _load(source)
     if not data:
-        raise AudioError(
-            f"{name} is empty: a sound file has a header and samples.", hint='rt.Audio.read("question.wav")'
-        )
+        raise AudioError(f"{name} is empty: a sound file has a header and samples.", hint=_FILE.hint)
     return _decode(webm.to_ogg(data) if webm.is_webm(data) else data, name)
 
 
@@ -177,42 +177,14 @@ def _load(source: Source) -> tuple[bytes, str]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), f"A sound of {memoryview(source).nbytes:,} bytes"
     if isinstance(source, (str, os.PathLike)):
-        return _load_path(source), str(source)
+        return _FILE.load(source), str(source)
     data = source.read() if hasattr(source, "read") else None
     if not isinstance(data, bytes):
         raise AudioError(
             f"{type(source).__name__} is no sound file: a path, a file opened for bytes, or bytes are.",
-            hint='rt.Audio.read("question.wav")',
+            hint=_FILE.hint,
         )
     return data, str(getattr(source, "name", "The file"))
-
-
-def _load_path(source: str | os.PathLike[str]) -> bytes:
-    if isinstance(source, str) and re.match(r"[a-z][a-z0-9+.-]+://", source, re.IGNORECASE):
-        raise AudioError(
-            f"{source} is a URL: sounds are read from files, never from the network.",
-            hint='rt.Audio.read("question.wav")',
-        )
-    path = Path(source).expanduser()
-    try:
-        if not path.exists():
-            _missing(path)
-        if not path.is_file():
-            raise AudioError(f"{path} is not a file.", hint=f'sorted(Path({str(path)!r}).glob("*.wav"))')
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, AudioError):
-            raise
-        shown = str(path) if len(str(path)) < 200 else f"{str(path)[:200]}..."
-        raise AudioError(f"{shown!r} cannot be read: {error}.", hint='rt.Audio.read("question.wav")') from error
-
-
-def _missing(path: Path) -> NoReturn:
-    folder = path.parent
-    there = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    near = difflib.get_close_matches(path.name, there, n=1)
-    hint = f"rt.Audio.read({str(folder / near[0])!r})" if near else f'sorted(Path({str(folder)!r}).glob("*.wav"))'
-    raise AudioError(f"{path} does not exist (looked in {folder.resolve()}).", hint=hint)
 
 
 def _decode(data: bytes, name: str) -> tuple[Samples, int]:
@@ -227,9 +199,6 @@ def _decode(data: bytes, name: str) -> tuple[Samples, int]:
     if not blocks:
         raise AudioError(f"{name} has a header and no samples.", hint="rt.Audio.silence(0.5, rate=24_000)")
     return np.concatenate(blocks), rate
-
-
-_CONVERT = "!ffmpeg -i recording.m4a question.wav"
 
 
 def _blocks(file: Any, name: str, rate: int) -> list[Samples]:
