@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from realtime_nb.errors import ConfigError
+from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 
 __all__ = ["LOOPBACK_NAMES", "ServerOptions", "is_loopback", "new_token"]
@@ -49,11 +53,6 @@ class ServerOptions:
     ------
     ConfigError
         When it would listen beyond this machine without a token, or a limit is not positive.
-
-    Notes
-    -----
-    A session's own limits -- context, audio buffer, items, pictures, 60 minutes --
-    are :class:`realtime_nb.protocol.limits.Limits`; these are the limits of the wire.
     """
 
     host: str = "127.0.0.1"
@@ -71,21 +70,14 @@ class ServerOptions:
 
     sessions: int = 16
     """Sessions at once; a further one is told so, and closed with 1013."""
-    session_s: float = 3600.0
-    """Length of a session; then ``session_expired`` and close 1001."""
-    idle_s: float = 1800.0
-    """Silence of both sides after which a session ends: close 1001."""
-    event_bytes: int = 16 * 1024 * 1024
-    """Largest event taken (the API allows 15 MiB of audio in one); a larger one closes with 1009."""
+    limits: Limits = field(default_factory=Limits)
+    """Those of each session: its length, its context, its sound, its pictures, the size of an event."""
     hearing_bytes: int = 4 * 1024 * 1024
     """Audio that may wait for the turn detector; beyond it the socket is not read."""
     send_bytes: int = 8 * 1024 * 1024
     """What may wait for a slow reader; beyond it the session closes with 1013."""
     stall_s: float = 10.0
     """How long a reader may take nothing at all; then close 1013."""
-    bad_events: int = 100
-    """Refused events within :attr:`bad_events_s` that close a session with 1008."""
-    bad_events_s: float = 10.0
     ping_s: float = 5.0
     """Pause between pings: a dead link is noticed within ping and timeout."""
     ping_timeout_s: float = 10.0
@@ -101,13 +93,20 @@ class ServerOptions:
                 f"the server would listen on {self.host} without a token: beyond this machine everybody could use it",
                 hint=f"realtime-nb serve --host {self.host} --token {new_token().reveal()}",
             )
-        limits = {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
-        for name, value in limits.items():
-            if value <= 0 and name not in {"port", "require_model", "deflate"}:
-                raise ConfigError(f"{name} is {value}, and must be more than 0", hint=f"ServerOptions({name}=1)")
+        _check_positive("ServerOptions", {name: getattr(self, name) for name in _SIZES})
+        _check_positive("Limits", msgspec.structs.asdict(self.limits))
 
     @property
     def host_names(self) -> frozenset[str]:
         """Every name a Host header may have, in small letters."""
         own = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
         return frozenset(name.lower() for name in (*LOOPBACK_NAMES, own, *self.hosts))
+
+
+_SIZES = ("sessions", "hearing_bytes", "send_bytes", "stall_s", "ping_s", "ping_timeout_s", "body_bytes")
+
+
+def _check_positive(where: str, limits: Mapping[str, float | None]) -> None:
+    for name, value in limits.items():
+        if value is not None and value <= 0:
+            raise ConfigError(f"{name} is {value}, and must be more than 0", hint=f"{where}({name}=1)")

@@ -68,6 +68,11 @@ class Outbox:
         self._more = asyncio.Event()
         self._finished = False
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the farewell has been put."""
+        return self._finished
+
     def put(self, text: str) -> bool:
         """Add an event.
 

@@ -1,0 +1,126 @@
+"""One session's ears: its sound through the turn detector, in order, on a thread shared with other sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from realtime_nb.engine.base import Asr, Transcription, Vad
+from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
+from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, Report, Transcribe
+from realtime_nb.protocol.formats import AudioFormat, ms_to_bytes
+from realtime_nb.server.crew import Crew, Lane
+from realtime_nb.server.endings import completeness
+from realtime_nb.server.scribe import Scribe
+
+__all__ = ["Hearing"]
+
+logger = logging.getLogger("realtime_nb.server")
+
+SLICE_MS = 1000
+"""Most sound taken in one go, so that a client who sends an hour at once does not deafen the others."""
+
+
+class Hearing:
+    """What hears in one session.
+
+    Parameters
+    ----------
+    vad : Vad
+        Tells speech from everything else.
+    asr : Asr
+        Writes it down.
+    crew : Crew
+        Whose threads do it.
+    report : callable
+        Takes reports from any thread.
+    is_responding : callable
+        Whether an answer is made or played now: then more speech is needed to interrupt it.
+    limit_bytes : int
+        Sound that may wait; see :meth:`room`.
+    """
+
+    def __init__(
+        self,
+        vad: Vad,
+        asr: Asr,
+        crew: Crew,
+        report: Callable[[Report], None],
+        *,
+        is_responding: Callable[[], bool],
+        limit_bytes: int,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._report = report
+        self._is_responding = is_responding
+        self._detector = TurnDetector(vad, None)
+        self._lane = Lane(crew.ears)
+        self._scribe = Scribe(asr, crew.scribe, report)
+        self._limit_bytes = limit_bytes
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def room(self) -> None:
+        """Wait until there is room for more sound."""
+        await self._has_room.wait()
+
+    def hear(self, effect: Hear) -> None:
+        """Listen to the next sound."""
+        with self._lock:
+            self._waiting_bytes += len(effect.audio)
+            if self._waiting_bytes > self._limit_bytes:
+                self._has_room.clear()
+        step = ms_to_bytes(SLICE_MS, effect.format)
+        responding = self._is_responding()
+        for start in range(0, len(effect.audio), step):
+            piece = effect.audio[start : start + step]
+            self._lane.add(partial(self._feed, piece, effect.format, responding=responding))
+
+    def detect(self, effect: Detect) -> None:
+        """Detect turns otherwise, from the next sound on."""
+        self._lane.add(partial(self._detector.configure, effect.turn_detection))
+
+    def forget(self, _effect: ForgetAudio) -> None:
+        """Begin afresh."""
+        self._lane.add(self._detector.forget)
+
+    def transcribe(self, effect: Transcribe) -> None:
+        """Write a turn down."""
+        self._scribe.transcribe(effect)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._lane.close()
+        self._scribe.close()
+        self._has_room.set()
+
+    # ------------------------------------------------------------ on the thread of the ears
+    def _feed(self, audio: bytes, format: AudioFormat, *, responding: bool) -> None:
+        self._detector.responding = responding
+        try:
+            self._take(self._detector.feed(audio, format))
+        except Exception as fault:  # a detector is a plug-in: one bad frame must not deafen all
+            logger.warning("turn detection failed: %s", type(fault).__name__, exc_info=fault)
+        with self._lock:
+            self._waiting_bytes -= len(audio)
+            if self._waiting_bytes <= self._limit_bytes and not self._has_room.is_set():
+                self._loop.call_soon_threadsafe(self._has_room.set)
+
+    def _take(self, events: list[TurnEvent]) -> None:
+        for event in events:
+            if isinstance(event, Paused):
+                self._scribe.guess(event, then=self._judge)
+            elif isinstance(event, Resumed):
+                self._scribe.drop_guess()
+            else:
+                self._report(event)
+
+    def _judge(self, heard: Transcription) -> None:
+        """Tell the detector, for its semantic turns, how complete the words are."""
+        complete = completeness(heard.text)
+        self._lane.add(lambda: self._take(self._detector.judge(complete)))

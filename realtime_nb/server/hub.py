@@ -1,0 +1,120 @@
+"""What all sessions of a server share: the engine and its threads, the secrets, the counters, the limits."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from realtime_nb.engine.build import Engine
+from realtime_nb.engine.pipeline import Pipeline
+from realtime_nb.protocol.ids import Ids
+from realtime_nb.protocol.limits import RateLimiter
+from realtime_nb.protocol.server import ServerConnection
+from realtime_nb.protocol.session_config import DEFAULT_INSTRUCTIONS, AnySession, Session, TranscriptionSession
+from realtime_nb.server.catalog import DEFAULT_MODEL
+from realtime_nb.server.crew import Crew
+from realtime_nb.server.ephemeral import EphemeralSecrets
+from realtime_nb.server.meter import Meter
+from realtime_nb.server.options import ServerOptions
+
+__all__ = ["Hub"]
+
+
+class Hub:
+    """One server: its engine, and the sessions that use it.
+
+    Parameters
+    ----------
+    engine : Engine
+        Loaded and warm.
+    options : ServerOptions
+        What was chosen.
+    rate : RateLimiter, optional
+        What all sessions together may ask; None for all they can.
+    """
+
+    def __init__(self, engine: Engine, options: ServerOptions, rate: RateLimiter | None = None) -> None:
+        self.engine = engine
+        self.options = options
+        self.pipeline = Pipeline(engine)
+        self.crew = Crew(options.sessions)
+        self.meter = Meter()
+        self.secrets = EphemeralSecrets(time.monotonic)
+        self.ids = Ids(lambda: secrets.token_hex(10))
+        self.started_at = int(time.time())
+        self.sessions = 0
+        self._rate = rate
+
+    @property
+    def brain(self) -> str:
+        """Who answers."""
+        return self.engine.brain
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sessions as there may be."""
+        return self.sessions >= self.options.sessions
+
+    def enter(self) -> None:
+        """Count a session in."""
+        self.sessions += 1
+        self.meter.opened.inc()
+        self.meter.sessions.set(self.sessions)
+
+    def leave(self) -> None:
+        """Count a session out."""
+        self.sessions -= 1
+        self.meter.sessions.set(self.sessions)
+
+    def new_session(self, *, transcription: bool = False, model: str | None = None) -> AnySession:
+        """Set up a session's settings.
+
+        Parameters
+        ----------
+        transcription : bool
+            Whether it only writes down.
+        model : str, optional
+            The name it was asked for by.
+
+        Returns
+        -------
+        Session or TranscriptionSession
+            The service's defaults, and who really answers.
+        """
+        expires_at = int(time.time() + (self.options.limits.session_s or 0))
+        name = self.ids.new("sess")
+        if transcription:
+            return TranscriptionSession(id=name, expires_at=expires_at, brain=self.brain)
+        return Session(
+            id=name,
+            expires_at=expires_at,
+            brain=self.brain,
+            model=model or DEFAULT_MODEL,
+            instructions=DEFAULT_INSTRUCTIONS,
+        )
+
+    def new_connection(self, session: AnySession) -> ServerConnection:
+        """Make the core of a session.
+
+        Parameters
+        ----------
+        session : Session or TranscriptionSession
+            Its settings.
+
+        Returns
+        -------
+        ServerConnection
+            Not opened yet.
+        """
+        return ServerConnection(
+            session,
+            ids=self.ids,
+            limits=self.options.limits,
+            count=self.engine.llm.count,
+            rate=self._rate,
+            brain=self.brain,
+        )
+
+    def close(self) -> None:
+        """Let the threads end; the sessions must have ended."""
+        self.crew.close()

@@ -1,0 +1,144 @@
+"""One session's transcripts: begun at the first pause, kept if the turn ends there, thrown away if it goes on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from realtime_nb.engine.base import Asr, Cancel, Transcription
+from realtime_nb.engine.hearing import samples_of
+from realtime_nb.engine.turns import Paused
+from realtime_nb.protocol.effects import Report, Transcribe, Transcribed, TranscriptionFailed
+from realtime_nb.protocol.formats import AudioFormat
+
+__all__ = ["Scribe"]
+
+logger = logging.getLogger("realtime_nb.server")
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """A recognition that began before the turn was over."""
+
+    pause: Paused
+    words: Future[Transcription]
+    cancel: Cancel
+
+
+class Scribe:
+    """Writes down what one session's user says.
+
+    Parameters
+    ----------
+    asr : Asr
+        The recogniser.
+    pool : ThreadPoolExecutor
+        Where it runs.
+    report : callable
+        Takes reports from any thread.
+    """
+
+    def __init__(self, asr: Asr, pool: ThreadPoolExecutor, report: Callable[[Report], None]) -> None:
+        self._asr = asr
+        self._pool = pool
+        self._report = report
+        self._lock = threading.Lock()
+        self._guess: _Guess | None = None
+        self._cancels: set[Cancel] = set()
+        self._language: str | None = None
+        self._prompt: str | None = None
+
+    def guess(self, pause: Paused, then: Callable[[Transcription], None]) -> None:
+        """Recognise what a turn has so far.
+
+        Parameters
+        ----------
+        pause : Paused
+            From the turn detector.
+        then : callable
+            Gets the words, on the recogniser's thread, unless the guess was dropped before.
+        """
+        self.drop_guess()
+        if not pause.audio:
+            return
+        cancel = Cancel()
+        words = self._begin(pause.audio, pause.format, self._language, self._prompt, cancel)
+        with self._lock:
+            self._guess = _Guess(pause, words, cancel)
+        words.add_done_callback(lambda done: then(done.result()) if _is_whole(done, cancel) else None)
+
+    def drop_guess(self) -> None:
+        """Forget the guess: the turn goes on."""
+        if (guess := self._take_guess()) is not None:
+            guess.cancel.set()
+
+    def transcribe(self, effect: Transcribe) -> None:
+        """Recognise a turn, or take what was guessed of it.
+
+        Parameters
+        ----------
+        effect : Transcribe
+            From the core; answered by a report.
+        """
+        self._language, self._prompt = effect.language, effect.prompt  # the next guesses are made alike
+        guess = self._take_guess()
+        if guess is not None and _covers(guess, effect):
+            words, cancel = guess.words, guess.cancel
+        else:
+            if guess is not None:
+                guess.cancel.set()
+            cancel = Cancel()
+            words = self._begin(effect.audio, effect.format, effect.language, effect.prompt, cancel)
+        words.add_done_callback(lambda done: self._tell(effect.item_id, done, cancel))
+
+    def close(self) -> None:
+        """Stop all of it."""
+        with self._lock:
+            self._guess = None
+            cancels, self._cancels = self._cancels, set()
+        for cancel in cancels:
+            cancel.set()
+
+    def _begin(
+        self, audio: bytes, format: AudioFormat, language: str | None, prompt: str | None, cancel: Cancel
+    ) -> Future[Transcription]:
+        def work() -> Transcription:
+            if cancel.is_set():
+                return Transcription("")
+            samples = samples_of(audio, format, self._asr.rate)
+            return self._asr.transcribe(samples, cancel=cancel, language=language, prompt=prompt)
+
+        with self._lock:
+            self._cancels.add(cancel)
+        words = self._pool.submit(work)
+        words.add_done_callback(lambda _: self._cancels.discard(cancel))
+        return words
+
+    def _take_guess(self) -> _Guess | None:
+        with self._lock:
+            guess, self._guess = self._guess, None
+        return guess
+
+    def _tell(self, item_id: str, done: Future[Transcription], cancel: Cancel) -> None:
+        if done.cancelled() or cancel.is_set():
+            return
+        fault = done.exception()
+        if fault is None:
+            heard = done.result()
+            self._report(Transcribed(item_id, heard.text, heard.logprobs, heard.tokens))
+        else:
+            logger.warning("a transcription failed: %s", type(fault).__name__, exc_info=fault)
+            self._report(TranscriptionFailed(item_id, "server_error", str(fault) or type(fault).__name__))
+
+
+def _covers(guess: _Guess, effect: Transcribe) -> bool:
+    """Say whether the guess heard all the speech there is in the turn."""
+    same_start = guess.pause.audio_start_ms == effect.audio_start_ms and guess.pause.format == effect.format
+    return same_start and guess.pause.speech_end_ms <= effect.audio_end_ms
+
+
+def _is_whole(done: Future[Transcription], cancel: Cancel) -> bool:
+    return not done.cancelled() and not cancel.is_set() and done.exception() is None

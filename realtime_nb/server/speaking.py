@@ -1,0 +1,100 @@
+"""One session's responses: begun on worker threads, stopped by a flag."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from realtime_nb.engine.base import Cancel
+from realtime_nb.engine.pipeline import Pipeline
+from realtime_nb.protocol.effects import Generate, GenerateRequest, GenerationFailed, Report, SpeechDelta, Stop, Warm
+from realtime_nb.protocol.formats import bytes_to_ms
+from realtime_nb.server.crew import Crew
+
+__all__ = ["Speaking"]
+
+logger = logging.getLogger("realtime_nb.server")
+
+
+class Speaking:
+    """What answers in one session.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Brain and voice.
+    crew : Crew
+        Whose threads do it.
+    report : callable
+        Takes reports from any thread.
+    """
+
+    def __init__(self, pipeline: Pipeline, crew: Crew, report: Callable[[Report], None]) -> None:
+        self._pipeline = pipeline
+        self._crew = crew
+        self._report = report
+        self._cancels: dict[str, Cancel] = {}
+        self._to_warm: Warm | None = None
+        self._lock = threading.Lock()
+        self._heard_until = 0.0
+
+    def is_responding(self) -> bool:
+        """Whether an answer is made, or should still be playing at the client."""
+        return bool(self._cancels) or time.monotonic() < self._heard_until
+
+    def generate(self, effect: Generate) -> None:
+        """Begin a response."""
+        cancel = self._cancels[effect.response_id] = Cancel()
+        self._crew.speakers.submit(self._run, effect.response_id, effect.request, cancel)
+
+    def stop(self, effect: Stop) -> None:
+        """Stop a response, begun or not."""
+        cancel = self._cancels.pop(effect.response_id, None)
+        if cancel is not None:
+            cancel.set()
+            self._heard_until = 0.0  # the client drops what it has not played
+
+    def warm(self, effect: Warm) -> None:
+        """Put a prefix into the cache when the stoker has time; only the newest one matters."""
+        with self._lock:
+            waits = self._to_warm is not None
+            self._to_warm = effect
+        if not waits:
+            self._crew.stoker.submit(self._stoke)
+
+    def close(self) -> None:
+        """Stop everything."""
+        with self._lock:
+            self._to_warm = None
+        while self._cancels:
+            self._cancels.popitem()[1].set()
+
+    def _run(self, response_id: str, request: GenerateRequest, cancel: Cancel) -> None:
+        if cancel.is_set():
+            return
+
+        def emit(report: Report) -> None:
+            if isinstance(report, SpeechDelta) and report.audio:
+                length_s = bytes_to_ms(len(report.audio), request.format) / 1000
+                self._heard_until = max(self._heard_until, time.monotonic()) + length_s
+            self._report(report)
+
+        try:
+            self._pipeline.generate(request, response_id, emit, cancel)
+        except Exception as fault:  # stages are plug-ins: what one raises ends its response, no more
+            logger.warning("a response failed: %s", type(fault).__name__, exc_info=fault)
+            self._report(GenerationFailed(response_id, "server_error", str(fault) or type(fault).__name__))
+        finally:
+            self._cancels.pop(response_id, None)
+
+    def _stoke(self) -> None:
+        with self._lock:
+            effect, self._to_warm = self._to_warm, None
+        if effect is None:
+            return
+        try:
+            self._pipeline.warm(effect.instructions, effect.tools)
+        except Exception as fault:  # a cold cache is slow, and no more than that
+            logger.warning("warming failed: %s", type(fault).__name__, exc_info=fault)

@@ -1,0 +1,82 @@
+"""A server in a thread of this process: for tests, benchmarks and a notebook that wants no child."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from realtime_nb.engine.build import Engine
+from realtime_nb.protocol.limits import RateLimiter
+from realtime_nb.secret import Secret
+from realtime_nb.server.hub import Hub
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.serving import Server, bind
+
+__all__ = ["Serving", "serve_in_thread"]
+
+START_S = 10.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server that answers.
+
+    Parameters
+    ----------
+    url : str
+        Where its sessions begin.
+    http : str
+        The root of its HTTP routes.
+    token : Secret or None
+        What it asks for.
+    hub : Hub
+        Its inside.
+    """
+
+    url: str
+    http: str
+    token: Secret | None
+    hub: Hub
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What lets a client in."""
+        return {} if self.token is None else {"Authorization": f"Bearer {self.token.reveal()}"}
+
+
+@contextlib.contextmanager
+def serve_in_thread(
+    engine: Engine, options: ServerOptions | None = None, *, rate: RateLimiter | None = None
+) -> Iterator[Serving]:
+    """Serve until the block ends.
+
+    Parameters
+    ----------
+    engine : Engine
+        What answers.
+    options : ServerOptions, optional
+        By default: this machine, any port, a random token.
+    rate : RateLimiter, optional
+        What all sessions together may ask.
+
+    Yields
+    ------
+    Serving
+        Listening.
+    """
+    options = options or ServerOptions()
+    taken, address = bind(options)
+    hub = Hub(engine, options, rate)
+    listening = threading.Event()
+    server = Server(hub, listening.set)
+    thread = threading.Thread(target=server.run, args=([taken],), name="realtime-server", daemon=True)
+    thread.start()
+    try:
+        if not listening.wait(START_S):
+            raise RuntimeError("the server's thread did not begin to listen")
+        yield Serving(address.url, address.http, options.token, hub)
+    finally:
+        server.should_exit = True
+        thread.join()
