@@ -1,0 +1,158 @@
+"""The five frames of a session, folded from its log when they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from realtime_nb.history.fold import Fold
+from realtime_nb.history.log import Entry, EventLog, type_of
+from realtime_nb.history.payload import payload
+from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, Table
+from realtime_nb.models import ModelCard
+from realtime_nb.protocol.events import UnknownEvent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["History"]
+
+
+class History:
+    """What happened in a session, as DataFrames.
+
+    Each frame is folded on demand; only events that are new since the last
+    question are looked at. Columns and dtypes are the same when a frame is empty.
+
+    Parameters
+    ----------
+    log : EventLog
+        It may go on growing, in another thread.
+    card : ModelCard
+        Whose prices hold.
+
+    Examples
+    --------
+    >>> from realtime_nb.models import model
+    >>> session = History(EventLog(), model("local"))
+    >>> session.rate_limits.columns.tolist()
+    ['t_s', 'name', 'limit', 'remaining', 'reset_s']
+    """
+
+    def __init__(self, log: EventLog, card: ModelCard) -> None:
+        self._log = log
+        self._fold = Fold(card)
+        self._folded = 0
+        self._lock = threading.Lock()
+        self._events = _Growing(EVENTS)
+        self._usage = _Growing(USAGE)
+        self._limits = _Growing(RATE_LIMITS)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an item, in the conversation's order.
+
+        Notes
+        -----
+        ``turn`` is the response that gave the item or was the first to read it; missing while
+        none has. A reply that was cut has the status ``truncated``, the length that was heard,
+        and the words of that length (an estimate until the item is retrieved); an item that was
+        deleted keeps its row with the status ``deleted``. ``image`` is type and size.
+        ``created_s`` is the time the client sent it, or first heard of it.
+        """
+        with self._lock:
+            self._catch_up()
+            return HISTORY.frame([item.row() for item in self._fold.items])
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """One row a response, in order.
+
+        Notes
+        -----
+        The ``..._ms`` count from ``speech_end_s``, the moment the last word of the user was sent;
+        where the last thing was not said aloud, from ``response.create``. ``interrupted_at_ms`` is
+        how much of the reply's sound was heard when it was cut. ``cost_usd`` is by the model card.
+        """
+        with self._lock:
+            self._catch_up()
+            return TURNS.frame([response.row() for response in self._fold.responses.values()])
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """One row a response x direction x modality x cached, as far as there were such tokens."""
+        with self._lock:
+            self._catch_up()
+            return self._usage.frame(self._fold.usage)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row an event on the wire; ``payload`` is its JSON without sound, pictures and secrets."""
+        with self._lock:
+            entries = self._log.since(self._events.size)
+            return self._events.extended([_event_row(entry) for entry in entries])
+
+    @property
+    def rate_limits(self) -> pd.DataFrame:
+        """One row an entry of ``rate_limits.updated``."""
+        with self._lock:
+            self._catch_up()
+            return self._limits.frame(self._fold.limits)
+
+    def _catch_up(self) -> None:
+        """Fold what is new."""
+        for entry in self._log.since(self._folded):
+            self._folded += 1
+            self._fold.add(entry)
+
+    def __repr__(self) -> str:
+        with self._lock:
+            self._catch_up()
+            turns, items = len(self._fold.responses), sum(1 for _ in self._fold.items)
+        return f"History({len(self._log)} events, {items} items, {turns} turns)"
+
+
+class _Growing:
+    """A frame whose rows never change: only new ones are converted."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._frame: pd.DataFrame | None = None
+        self.size = 0
+
+    def frame(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+        """All of `rows`, which begin as they did last time."""
+        return self.extended(rows[self.size :])
+
+    def extended(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+        """What there was, and `rows`; a copy, so that nobody can change what there was."""
+        import pandas as pd
+
+        if self._frame is None:
+            self._frame = self._table.frame(rows)
+        elif rows:
+            self._frame = pd.concat([self._frame, self._table.frame(rows)], ignore_index=True)
+        self.size += len(rows)
+        return self._frame.copy()
+
+
+def _event_row(entry: Entry) -> dict[str, Any]:
+    event = entry.event
+    return {
+        "t_s": entry.t_s,
+        "direction": entry.direction,
+        "type": type_of(event),
+        "event_id": event.event_id or None,
+        "item_id": _about(event, "item"),
+        "response_id": _about(event, "response"),
+        "bytes": entry.bytes,
+        "payload": payload(entry),
+    }
+
+
+def _about(event: Any, what: str) -> str | None:
+    """The id of the item or response an event is about: named by it, or carried in it."""
+    if isinstance(event, UnknownEvent):
+        return str(event.payload.get(f"{what}_id") or "") or None
+    return getattr(event, f"{what}_id", None) or getattr(getattr(event, what, None), "id", None) or None

@@ -1,0 +1,235 @@
+"""The conversation as it was: every item there ever was, in the conversation's order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime_nb.protocol.items import (
+    InputAudio,
+    InputImage,
+    InputText,
+    Item,
+    Message,
+    OutputAudio,
+    OutputText,
+    Part,
+)
+
+__all__ = ["ItemBook", "ItemState"]
+
+_CJK = 0x2E80
+"""From here on, scripts put no spaces between words."""
+_IMAGE = re.compile(r"data:(image/[\w.+-]+);base64,")
+
+
+@dataclass(slots=True, eq=False)
+class ItemState:
+    """One item as far as it is known."""
+
+    item_id: str
+    created_s: float
+    type: str | None = None
+    role: str | None = None
+    status: str | None = None
+    turn: int | None = None
+    texts: dict[int, str] = field(default_factory=dict)
+    transcripts: dict[int, str] = field(default_factory=dict)
+    images: dict[int, str] = field(default_factory=dict)
+    audio_ms: float | None = None
+    speech_end_s: float | None = None
+    """When the user's last word was sent."""
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | None = None
+    truncated: bool = False
+    deleted: bool = False
+    _pieces: list[tuple[float, str]] = field(default_factory=list)
+    """Spoken words, and how much sound there was before them: words come before their own sound."""
+
+    @property
+    def words(self) -> str:
+        """What it says: written, spoken, or given back by a function."""
+        return "\n".join(filter(None, (self.text, self.transcript, self.output)))
+
+    @property
+    def text(self) -> str | None:
+        """The written parts, one a line."""
+        return _joined(self.texts)
+
+    @property
+    def transcript(self) -> str | None:
+        """The spoken parts, one a line."""
+        return _joined(self.transcripts)
+
+    def read(self, item: Item) -> None:
+        """Take over what the item says of itself; what it leaves out is kept.
+
+        Parameters
+        ----------
+        item : Item
+            As an event carries it.
+        """
+        self.type = str(type(item).__struct_config__.tag)
+        self.status = item.status or self.status
+        if isinstance(item, Message):
+            self.role = item.role
+            for index, part in enumerate(item.content):
+                self._read_part(index, part)
+            return
+        for name in ("name", "call_id", "arguments", "output"):
+            value: Any = getattr(item, name, None)
+            setattr(self, name, value or getattr(self, name))
+
+    def _read_part(self, index: int, part: Part) -> None:
+        match part:
+            case InputText() | OutputText():
+                self.texts[index] = part.text
+            case InputAudio() | OutputAudio():
+                if part.transcript is not None and not self.truncated:
+                    self.transcripts[index] = part.transcript
+            case InputImage():
+                self.images[index] = _picture(part.image_url)
+
+    def hear(self, index: int, words: str) -> None:
+        """The assistant spoke some more words.
+
+        Parameters
+        ----------
+        index : int
+            Of the part.
+        words : str
+            What comes next.
+        """
+        self.transcripts[index] = self.transcripts.get(index, "") + words
+        here_ms = self.audio_ms or 0.0
+        if self._pieces and self._pieces[-1][0] == here_ms:
+            words = self._pieces.pop()[1] + words
+        self._pieces.append((here_ms, words))
+
+    def truncate(self, index: int, end_ms: int) -> None:
+        """Forget what was not heard; how much of the words that is, is an estimate until the item is retrieved.
+
+        Parameters
+        ----------
+        index : int
+            Of the part.
+        end_ms : int
+            How much sound was heard.
+        """
+        pieces = self._pieces or [(0.0, self.transcripts.get(index, ""))]
+        self.transcripts[index] = _heard(pieces, self.audio_ms or 0.0, end_ms)
+        self.audio_ms = float(min(end_ms, self.audio_ms or end_ms))
+        self.truncated = True
+
+    def row(self) -> dict[str, Any]:
+        """The item as a row of ``history``."""
+        fate = "deleted" if self.deleted else "truncated" if self.truncated else self.status
+        names = ("item_id", "turn", "role", "type", "text", "transcript", "call_id", "name", "arguments", "output")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "status": fate,
+            "audio_s": None if self.audio_ms is None else self.audio_ms / 1000,
+            "image": _joined(self.images),
+            "created_s": self.created_s,
+        }
+
+
+class ItemBook:
+    """All items by id, and the order of those that are in the conversation."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, ItemState] = {}
+        self._order: list[str] = []
+        self._placed: set[str] = set()
+
+    def get(self, item_id: str, t_s: float) -> ItemState:
+        """The item of that id; a new one if it was never heard of.
+
+        Parameters
+        ----------
+        item_id : str
+            The id.
+        t_s : float
+            Now, in seconds.
+
+        Returns
+        -------
+        ItemState
+            To be changed by whoever learns more.
+        """
+        if item_id not in self._known:
+            self._known[item_id] = ItemState(item_id, t_s)
+        return self._known[item_id]
+
+    def place(self, item_id: str, previous_item_id: str | None, *, first: bool = False) -> None:
+        """Put an item into the conversation; one that is there already moves only for a reason.
+
+        Parameters
+        ----------
+        item_id : str
+            The item.
+        previous_item_id : str, optional
+            The one before it; servers that do not say send None, too.
+        first : bool
+            It was asked to be at the beginning.
+        """
+        if item_id in self._placed:
+            if self._order[-2:] == [previous_item_id, item_id] or previous_item_id not in self._placed:
+                return
+            self._order.remove(item_id)
+        self._placed.add(item_id)
+        self._order.insert(self._index(previous_item_id, first=first), item_id)
+
+    def _index(self, previous_item_id: str | None, *, first: bool) -> int:
+        if first:
+            return 0
+        if previous_item_id not in self._placed or self._order[-1] == previous_item_id:
+            return len(self._order)
+        index = self._order.index(previous_item_id) + 1
+        while index < len(self._order) and self._known[self._order[index]].deleted:
+            index += 1  # deleted rows stay where they were
+        return index
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._placed
+
+    def __iter__(self) -> Iterator[ItemState]:
+        """The items in the conversation's order."""
+        return (self._known[item_id] for item_id in self._order)
+
+
+def _joined(parts: dict[int, str]) -> str | None:
+    """The parts in order, one a line; None when there are none."""
+    return "\n".join(parts[index] for index in sorted(parts)) if parts else None
+
+
+def _picture(url: str) -> str:
+    """A picture's type and size."""
+    found = _IMAGE.match(url)
+    if found is None:
+        return url
+    size = (len(url) - found.end()) * 3 // 4 - url[-2:].count("=")
+    return f"{found[1]}, {size} bytes"
+
+
+def _heard(pieces: list[tuple[float, str]], total_ms: float, end_ms: float) -> str:
+    """The words heard by `end_ms`; of the piece that is cut, its share, whole words only."""
+    starts = [start for start, _ in pieces] + [max(total_ms, end_ms)]
+    heard = ""
+    for (start, words), stop in zip(pieces, starts[1:], strict=True):
+        if start >= end_ms:
+            break
+        heard += words if stop <= end_ms else _share(words, (end_ms - start) / (stop - start))
+    return heard.rstrip()
+
+
+def _share(words: str, part: float) -> str:
+    count = int(len(words) * part)
+    after = words[count]
+    if after.isspace() or ord(after) >= _CJK:
+        return words[:count]
+    return words[:count].rpartition(" ")[0]

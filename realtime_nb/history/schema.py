@@ -1,0 +1,114 @@
+"""The columns of every frame, with their dtypes: the same when a frame is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "Table"]
+
+STRING, FLOAT, INT, BOOL = "string", "float64", "Int64", "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a frame, in order, with their pandas dtypes."""
+
+    columns: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return list(self.columns)
+
+    def frame(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Make a frame; what a row does not have is missing in it.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Column: value; other keys are ignored.
+
+        Returns
+        -------
+        DataFrame
+            These columns in this order, of these dtypes, whatever the rows.
+        """
+        import pandas as pd
+
+        data = {name: pd.Series([row.get(name) for row in rows], dtype=dtype) for name, dtype in self.columns.items()}
+        return pd.DataFrame(data, columns=self.names)
+
+
+COST = Table(
+    {
+        "direction": STRING,
+        "modality": STRING,
+        "cached": BOOL,
+        "tokens": INT,
+        "usd_per_1m": FLOAT,
+        "cost_usd": FLOAT,
+    }
+)
+
+HISTORY = Table(
+    {
+        "item_id": STRING,
+        "turn": INT,
+        "role": STRING,
+        "type": STRING,
+        "status": STRING,
+        "text": STRING,
+        "transcript": STRING,
+        "audio_s": FLOAT,
+        "image": STRING,
+        "call_id": STRING,
+        "name": STRING,
+        "arguments": STRING,
+        "output": STRING,
+        "created_s": FLOAT,
+    }
+)
+
+TURNS = Table(
+    {
+        "turn": INT,
+        "response_id": STRING,
+        "status": STRING,
+        "reason": STRING,
+        "input": STRING,
+        "output": STRING,
+        "input_s": FLOAT,
+        "output_s": FLOAT,
+        "speech_end_s": FLOAT,
+        "first_text_ms": FLOAT,
+        "first_audio_ms": FLOAT,
+        "total_ms": FLOAT,
+        "input_tokens": INT,
+        "cached_tokens": INT,
+        "output_tokens": INT,
+        "cost_usd": FLOAT,
+        "interrupted_at_ms": FLOAT,
+    }
+)
+
+USAGE = Table({"turn": INT, "response_id": STRING, **COST.columns})
+
+EVENTS = Table(
+    {
+        "t_s": FLOAT,
+        "direction": STRING,
+        "type": STRING,
+        "event_id": STRING,
+        "item_id": STRING,
+        "response_id": STRING,
+        "bytes": INT,
+        "payload": STRING,
+    }
+)
+
+RATE_LIMITS = Table({"t_s": FLOAT, "name": STRING, "limit": INT, "remaining": INT, "reset_s": FLOAT})
