@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -19,12 +20,15 @@ from realtime_nb.server.catalog import is_known
 from realtime_nb.server.guard import ADMISSION, Guard
 from realtime_nb.server.http import http_error, routes
 from realtime_nb.server.hub import Hub
-from realtime_nb.server.runner import Runner
+from realtime_nb.server.runner import Runner, Socket
 from realtime_nb.server.security import SUBPROTOCOL, Grant, Policy
 from realtime_nb.server.wire import WIRE, Wire
 
 __all__ = ["PATH", "build_app"]
 
+logger = logging.getLogger("realtime_nb.server")
+
+INTERNAL_ERROR = 1011
 PATH = "/v1/realtime"
 """Where sessions begin."""
 
@@ -61,18 +65,24 @@ async def _connect(hub: Hub, websocket: WebSocket) -> None:
     echoed = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
     await websocket.accept(subprotocol=echoed)
     socket = _Socket(websocket)
-    rejection = _rejection(hub, websocket)
-    if rejection is None:
-        hub.enter()
-        try:
-            await Runner(hub, socket, hub.new_connection(_session(hub, websocket))).run()
-        finally:
-            hub.leave()
-    else:
-        hub.meter.refused.labels(rejection.code or "no_key").inc()
-        with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError):
+        if (rejection := _rejection(hub, websocket)) is None:
+            await _serve(hub, socket, _session(hub, websocket))
+        else:
+            hub.meter.refused.labels(rejection.code or "no_key").inc()
             await socket.send(encode(rejection.event))
             await socket.close(rejection.close_code, rejection.reason)
+
+
+async def _serve(hub: Hub, socket: Socket, session: AnySession) -> None:
+    hub.enter()
+    try:
+        await Runner(hub, socket, hub.new_connection(session)).run()
+    except Exception:  # our own mistake: the client learns that it was not its fault, and the log learns the rest
+        logger.exception("a session broke")
+        await socket.close(INTERNAL_ERROR, "server_error")
+    finally:
+        hub.leave()
 
 
 def _rejection(hub: Hub, websocket: WebSocket) -> Rejection | None:

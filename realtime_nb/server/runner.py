@@ -137,14 +137,11 @@ class Runner:
 
     async def _step(self) -> None:
         """Take one input, or the passing of a deadline, to the core, and do what it says."""
-        try:
-            async with asyncio.timeout_at(self._core.deadline()):
-                taken = await self._inbox.get()
-        except TimeoutError:
-            self._do(self._core.tick(self._loop.time()))
-            return
+        taken = await self._next()
         now = self._loop.time()
-        if isinstance(taken, _Gone):
+        if taken is None:
+            self._do(self._core.tick(now))
+        elif isinstance(taken, _Gone):
             self._ended = True
         elif isinstance(taken, str | bytes):
             self._turn_to_read.release()
@@ -152,6 +149,17 @@ class Runner:
             self._do(self._core.receive(taken, now))
         else:
             self._do(self._core.report(taken, now))
+
+    async def _next(self) -> Input | None:
+        """The next input; None when a deadline passes first. A full inbox does not put a deadline off."""
+        deadline = self._core.deadline()
+        if deadline is not None and deadline <= self._loop.time():
+            return None
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
 
     # ------------------------------------------------------------ out
     def _do(self, effects: Iterable[fx.Effect]) -> None:
