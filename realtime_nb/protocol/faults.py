@@ -141,8 +141,7 @@ CATALOGUE: dict[str, Fault] = {
     "approval_request": Fault(
         "invalid_approval_request_id", "MCP approval request ID '{id}' not found in conversation."
     ),  # ours
-    "no_sound": Fault("missing_required_parameter", "Missing required parameter: '{param}'."),
-    "hosted_image": Fault(
+    "image": Fault(
         "invalid_value", "Invalid '{param}'. Expected a base64-encoded data URL with an image/png or image/jpeg."
     ),
     "image_too_large": Fault("image_too_large", "Invalid '{param}': {reason}."),  # ours
@@ -166,13 +165,14 @@ CATALOGUE: dict[str, Fault] = {
     ),  # ours
     "not_active": Fault("response_cancel_not_active", "Cancellation failed: no active response found"),
     "reference": Fault("invalid_item_reference", "Item with id '{id}' not found in conversation."),  # ours
+    "tool_choice": Fault("invalid_value", "Tool choice '{name}' not found in 'tools' parameter."),
     "conversation": Fault(
         "invalid_value", "Invalid value: '{value}'. Supported values are: 'auto', 'none'.", "response.conversation"
     ),
 }
 
 
-def fault(name: str, *, param: str | None = None, **words: object) -> EventError:
+def fault(name: str, /, *, param: str | None = None, **words: object) -> EventError:
     """Make an error of the catalogue.
 
     Parameters

@@ -8,6 +8,8 @@ from typing import TypeVar
 from .base import Value, always
 
 __all__ = [
+    "AUDIO_IN_MS",
+    "AUDIO_OUT_MS",
     "CachedTokens",
     "DurationUsage",
     "InputTokens",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from typing import Any, get_args
 
 import msgspec
@@ -17,9 +15,17 @@ from .beta import to_ga
 from .client import ClientEvent
 from .server import UnknownEvent
 
-__all__ = ["CLIENT_EVENTS", "SERVER_EVENTS", "ServerEvent", "decode_client", "decode_server", "encode"]
+__all__ = [
+    "CLIENT_EVENTS",
+    "SERVER_EVENTS",
+    "KnownServerEvent",
+    "ServerEvent",
+    "decode_client",
+    "decode_server",
+    "encode",
+]
 
-ServerEvent = (
+KnownServerEvent = (
     server.Error
     | server.SessionCreated
     | server.SessionUpdated
@@ -66,17 +72,17 @@ ServerEvent = (
     | response.ResponseMcpCallInProgress
     | response.ResponseMcpCallCompleted
     | response.ResponseMcpCallFailed
-    | UnknownEvent
 )
+ServerEvent = KnownServerEvent | UnknownEvent
 
 
 def _by_type(union: Any) -> dict[str, Any]:
-    return {kind.__struct_config__.tag: kind for kind in get_args(union) if kind is not UnknownEvent}
+    return {kind.__struct_config__.tag: kind for kind in get_args(union)}
 
 
 CLIENT_EVENTS: dict[str, type[ClientEvent]] = _by_type(ClientEvent)
 """The struct of each type of client event."""
-SERVER_EVENTS: dict[str, type[ServerEvent]] = _by_type(ServerEvent)
+SERVER_EVENTS: dict[str, type[KnownServerEvent]] = _by_type(KnownServerEvent)
 """The struct of each type of server event."""
 
 _WEBSOCKET_EVENTS = [name for name in CLIENT_EVENTS if name != client.OutputAudioBufferClear.__struct_config__.tag]
@@ -188,4 +194,4 @@ def _decode_slowly(text: str | bytes) -> ServerEvent:
         return UnknownEvent(type=str(name), payload=raw, problem=str(error))
 
 
-_SERVER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(functools.reduce(operator.or_, SERVER_EVENTS.values()))
+_SERVER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(KnownServerEvent)

@@ -55,7 +55,7 @@ class ResponseError(Value, frozen=True, kw_only=True):
 class StatusDetails(Value, frozen=True, kw_only=True):
     """Why a response did not complete."""
 
-    type: Literal["completed", "cancelled", "incomplete", "failed"] | None = None
+    type: ResponseStatus | None = None
     reason: ResponseReason | None = None
     error: ResponseError | None = None
 

@@ -1,0 +1,332 @@
+"""The server's end of a connection: frames, reports and time go in, effects come out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from realtime_nb.protocol.base import replace
+from realtime_nb.protocol.context import Counter
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.effects import (
+    CallDelta,
+    Close,
+    Detect,
+    Effect,
+    Generated,
+    GenerationFailed,
+    Report,
+    SpeechDelta,
+    SpeechStarted,
+    SpeechStopped,
+    TextDelta,
+    Transcribed,
+    TranscribedDelta,
+    TranscriptionFailed,
+)
+from realtime_nb.protocol.events import (
+    CLIENT_EVENTS,
+    ClientEvent,
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+    Error,
+    ErrorDetail,
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    ResponseCancel,
+    ResponseCreate,
+    SessionCreated,
+    SessionUpdate,
+    decode_client,
+)
+from realtime_nb.protocol.faults import EventError, fault
+from realtime_nb.protocol.ids import IdFactory
+from realtime_nb.protocol.limits import Limits, RateLimiter
+from realtime_nb.protocol.session_config import AnySession, TranscriptionSession
+
+from .ears import Ears
+from .intake import Intake
+from .items import Items
+from .quiet import Quiet
+from .responses import Responses
+from .settings import Settings
+from .state import State
+from .transcripts import Transcripts
+
+__all__ = ["ServerConnection"]
+
+_NOT_FOR_TRANSCRIPTION = (ResponseCreate, ResponseCancel, ConversationItemTruncate)
+
+
+class ServerConnection:
+    """One session, as a server sees it.
+
+    Whoever runs it calls one method at a time and carries out the effects in order. `now` is monotonic
+    seconds, the same clock throughout.
+
+    Parameters
+    ----------
+    session : Session or TranscriptionSession
+        As it begins; an empty ``id`` is filled in. ``expires_at`` is the runner's, who knows what time it is.
+    ids : IdFactory
+        Names everything.
+    limits : Limits, optional
+        Bounds everything.
+    count : Callable[[str], int]
+        Tokens in a text, by the brain's own tokenizer.
+    rate : RateLimiter, optional
+        Tokens and requests a minute; without it nothing is limited and ``rate_limits.updated`` is empty.
+    brain : str
+        Which models answer; shown as ``session.brain``.
+
+    Examples
+    --------
+    >>> from realtime_nb.protocol.ids import CountingIds
+    >>> from realtime_nb.protocol.session_config import Session
+    >>> server = ServerConnection(Session(), ids=CountingIds(), count=len)
+    >>> [type(effect).__name__ for effect in server.open(now=0.0)]
+    ['Send', 'Detect', 'Warm']
+    >>> server.receive("hello?", now=1.0)[0].event.error.code
+    'invalid_json'
+    """
+
+    def __init__(
+        self,
+        session: AnySession,
+        *,
+        ids: IdFactory,
+        limits: Limits | None = None,
+        count: Callable[[str], int],
+        rate: RateLimiter | None = None,
+        brain: str = "",
+    ) -> None:
+        named = replace(session, id=session.id or ids.new("sess"), brain=brain or session.brain)
+        self._state = state = State(named, ids, limits or Limits())
+        quiet = Quiet(state)
+        transcripts = Transcripts(state)
+        intake = Intake(state, transcripts)
+        self._responses = responses = Responses(state, intake, quiet, Counter(count), rate)
+        self._ears = ears = Ears(state, transcripts, responses, quiet)
+        self._settings = settings = Settings(state, ears, responses)
+        items = Items(state, intake, responses, transcripts)
+        self._quiet = quiet
+        self._opened_at = self._heard_at = 0.0
+        self._closed = False
+        self._refused: deque[float] = deque()
+        self._on_event: dict[type, Callable[[Any], None]] = {
+            SessionUpdate: settings.update,
+            InputAudioBufferAppend: ears.append,
+            InputAudioBufferCommit: ears.commit,
+            InputAudioBufferClear: ears.clear,
+            ConversationItemCreate: items.create,
+            ConversationItemRetrieve: items.retrieve,
+            ConversationItemDelete: items.delete,
+            ConversationItemTruncate: items.truncate,
+            ResponseCreate: responses.create,
+            ResponseCancel: responses.cancel,
+        }
+        self._on_report: dict[type, Callable[[Any], None]] = {
+            SpeechStarted: ears.started,
+            SpeechStopped: ears.stopped,
+            TranscribedDelta: transcripts.delta,
+            Transcribed: transcripts.heard,
+            TranscriptionFailed: transcripts.failed,
+            TextDelta: responses.text,
+            SpeechDelta: responses.speech,
+            CallDelta: responses.call,
+            Generated: responses.generated,
+            GenerationFailed: responses.failed,
+        }
+
+    # ------------------------------------------------------------ looking
+    @property
+    def session(self) -> AnySession:
+        """The session as it is now."""
+        return self._state.session
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation as it is now; look, do not touch."""
+        return self._state.conversation
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over; then nothing that is put in has an effect."""
+        return self._closed
+
+    # ------------------------------------------------------------ putting in
+    def open(self, now: float) -> list[Effect]:
+        """Begin: the session is announced, the detector set, the prefix warmed.
+
+        Parameters
+        ----------
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
+        state = self._state
+        state.now = self._opened_at = self._heard_at = now
+        state.send(SessionCreated(session=state.session))
+        state.do(Detect(state.turn_detection, state.session.audio.input.noise_reduction))
+        self._settings.warm()
+        return state.take()
+
+    def receive(self, frame: str | bytes, now: float) -> list[Effect]:
+        """Take a frame of the client.
+
+        Parameters
+        ----------
+        frame : str or bytes
+            Text is an event, bytes are refused. Whatever is wrong is answered by an ``error`` event.
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
+        self._heard_at = now
+        return self._run(self._receive, frame, now)
+
+    def report(self, report: Report, now: float) -> list[Effect]:
+        """Take what a stage reports; about something that is over, it is ignored.
+
+        Parameters
+        ----------
+        report : Report
+            What happened.
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
+        return self._run(self._on_report[type(report)], report, now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Let time pass; to be called at :meth:`deadline`, harmless at any other time.
+
+        Parameters
+        ----------
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
+        return self._run(self._tick, now, now)
+
+    def deadline(self) -> float | None:
+        """Say when :meth:`tick` is wanted next.
+
+        Returns
+        -------
+        float or None
+            Monotonic seconds; None for never.
+        """
+        if self._closed:
+            return None
+        limits = self._state.limits
+        expiry = None if limits.session_s is None else self._opened_at + limits.session_s
+        idle = None if limits.idle_s is None else self._heard_at + limits.idle_s
+        return min((at for at in (expiry, idle, self._quiet.at) if at is not None), default=None)
+
+    def close(self, now: float) -> list[Effect]:
+        """End, because the client is gone: whatever runs is to stop. May be called again.
+
+        Parameters
+        ----------
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            Nothing but ``Stop``.
+        """
+        self._state.now = now
+        self._closed = True
+        self._responses.close()
+        return self._state.take()
+
+    # ------------------------------------------------------------ inside
+    def _run(self, handler: Callable[[Any], None], given: Any, now: float) -> list[Effect]:
+        if self._closed:
+            return []
+        self._state.now = now
+        try:
+            handler(given)
+        except EventError as error:
+            self._refuse(error)
+        if not self._closed:
+            self._responses.consider()
+        return self._state.take()
+
+    def _receive(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            raise fault("binary_frame")
+        bound = self._state.limits.event_bytes
+        if len(frame) > bound or (len(frame) * 4 > bound and len(frame.encode(errors="replace")) > bound):
+            raise fault("too_large", size=len(frame), bound=bound)
+        event = decode_client(frame)
+        try:
+            self._handler(event)(event)
+        except EventError as error:
+            error.event_id = event.event_id
+            raise
+
+    def _handler(self, event: ClientEvent) -> Callable[[Any], None]:
+        handler = self._on_event.get(type(event))
+        kept = [kind for kind in self._on_event if not self._writes_only or kind not in _NOT_FOR_TRANSCRIPTION]
+        if handler is None or type(event) not in kept:
+            names = {kind: name for name, kind in CLIENT_EVENTS.items()}
+            known = ", ".join(f"'{names[kind]}'" for kind in kept)
+            raise fault("unsupported_value", param="type", value=names[type(event)], supported=known)
+        return handler
+
+    @property
+    def _writes_only(self) -> bool:
+        return isinstance(self._state.session, TranscriptionSession)
+
+    def _refuse(self, error: EventError) -> None:
+        state, limits = self._state, self._state.limits
+        detail = ErrorDetail(
+            type=error.type, code=error.code, message=error.message, param=error.param, event_id=error.event_id
+        )
+        state.send(Error(error=detail))
+        self._refused.append(state.now)
+        while self._refused[0] < state.now - limits.bad_events_s:
+            self._refused.popleft()
+        if len(self._refused) > limits.bad_events:
+            self._shut(1008, "too many invalid events")
+
+    def _tick(self, now: float) -> None:
+        limits = self._state.limits
+        if limits.session_s is not None and now >= self._opened_at + limits.session_s:
+            self._expire(fault("expired", minutes=limits.session_s / 60))
+        elif limits.idle_s is not None and now >= self._heard_at + limits.idle_s:
+            self._expire(fault("idle", minutes=limits.idle_s / 60))
+        else:
+            self._ears.tick()
+
+    def _expire(self, error: EventError) -> None:
+        self._state.send(Error(error=ErrorDetail(code=error.code, message=error.message)))
+        self._shut(1001, error.message)
+
+    def _shut(self, code: int, reason: str) -> None:
+        self._responses.close()
+        self._closed = True
+        self._state.do(Close(code, reason))

@@ -1,0 +1,155 @@
+"""Hearing: the input audio buffer, turns, and what becomes of them."""
+
+from __future__ import annotations
+
+from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, SpeechStarted, SpeechStopped
+from realtime_nb.protocol.events import (
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCleared,
+    InputAudioBufferCommit,
+    InputAudioBufferCommitted,
+    InputAudioBufferSpeechStarted,
+    InputAudioBufferSpeechStopped,
+    InputAudioBufferTimeoutTriggered,
+)
+from realtime_nb.protocol.faults import fault
+from realtime_nb.protocol.formats import sample_bytes
+from realtime_nb.protocol.items import InputAudio, Message
+from realtime_nb.protocol.session_config import AnySession
+
+from .buffer import Buffer, Span
+from .quiet import Quiet
+from .responses import Responses
+from .state import State
+from .transcripts import Transcripts
+
+__all__ = ["Ears"]
+
+
+class Ears:
+    """What the session hears.
+
+    Parameters
+    ----------
+    state : State
+        Shared.
+    transcripts : Transcripts
+        Writes down what was said.
+    responses : Responses
+        Is interrupted by speech, and answers it.
+    quiet : Quiet
+        Rings when nobody speaks.
+    """
+
+    def __init__(self, state: State, transcripts: Transcripts, responses: Responses, quiet: Quiet) -> None:
+        self._state = state
+        self._transcripts = transcripts
+        self._responses = responses
+        self._quiet = quiet
+        self._buffer = Buffer(state.session.audio.input.format)
+        self._speech_start_ms = 0.0
+
+    # ------------------------------------------------------------ asked for
+    def append(self, event: InputAudioBufferAppend) -> None:
+        """Keep more sound, and give it to the detector."""
+        limits, buffer = self._state.limits, self._buffer
+        if len(event.audio) > limits.append_bytes:
+            raise fault("append_too_large", size=len(event.audio), bound=limits.append_bytes)
+        if len(event.audio) % sample_bytes(buffer.format):
+            raise fault("bad_audio", param="audio")
+        if not event.audio:
+            return
+        if self._state.turn_detection is None and buffer.ms >= limits.audio_buffer_s * 1000:
+            raise fault("buffer_full", seconds=limits.audio_buffer_s)
+        buffer.append(event.audio)
+        self._state.heard_ms = buffer.end_ms
+        if self._state.turn_detection is not None:
+            buffer.trim(limits.audio_buffer_s * 1000)
+            self._state.do(Hear(event.audio, buffer.format))
+
+    def commit(self, _event: InputAudioBufferCommit) -> None:
+        """Make what is buffered an item; no response comes of it."""
+        if self._buffer.ms < self._state.limits.min_commit_ms:
+            raise fault("short_commit", ms=self._buffer.ms)
+        self._state.check_room(self._state.conversation)
+        name = self._state.speech or self._state.ids.new("item")
+        self._forget_speech()
+        self._commit(name, self._buffer.take_all())
+
+    def clear(self, _event: InputAudioBufferClear) -> None:
+        """Forget what is buffered."""
+        self._buffer.clear()
+        self._forget_speech()
+        self._state.send(InputAudioBufferCleared())
+
+    def _forget_speech(self) -> None:
+        self._state.speech = None
+        if self._state.turn_detection is not None:
+            self._state.do(ForgetAudio())
+
+    def configure(self, old: AnySession) -> None:
+        """Hear as the session now says. Sound of another format that is not committed yet is forgotten."""
+        heard, was = self._state.session.audio.input, old.audio.input
+        if heard.format != was.format:
+            if self._buffer:
+                self._forget_speech()
+                self._state.send(InputAudioBufferCleared())
+            self._buffer.reformat(heard.format)
+        if heard.turn_detection is None:
+            self._state.speech = None
+            self._quiet.disarm()
+        if (heard.turn_detection, heard.noise_reduction) != (was.turn_detection, was.noise_reduction):
+            self._state.do(Detect(heard.turn_detection, heard.noise_reduction))
+
+    # ------------------------------------------------------------ reported
+    def started(self, report: SpeechStarted) -> None:
+        """Somebody speaks: the response stops, if it may be interrupted."""
+        state = self._state
+        if state.turn_detection is None or state.speech is not None:
+            return
+        self._quiet.disarm()
+        self._speech_start_ms = max(report.audio_start_ms, self._buffer.start_ms)
+        state.speech = state.ids.new("item")
+        state.send(InputAudioBufferSpeechStarted(audio_start_ms=round(self._speech_start_ms), item_id=state.speech))
+        if state.turn_detection.interrupt_response:
+            self._responses.interrupt()
+
+    def stopped(self, report: SpeechStopped) -> None:
+        """Nobody speaks any more: what was said becomes an item, and is answered if it is to be."""
+        state = self._state
+        detection, name = state.turn_detection, state.speech
+        if detection is None or name is None:
+            return
+        state.speech = None
+        state.send(InputAudioBufferSpeechStopped(audio_end_ms=report.audio_end_ms, item_id=name))
+        span = self._buffer.take(self._speech_start_ms, report.audio_end_ms)
+        state.check_room(state.conversation)
+        self._commit(name, span)
+        if detection.create_response:
+            self._responses.turn(name)
+
+    def _commit(self, name: str, span: Span) -> None:
+        state, talk = self._state, self._state.conversation
+        self._quiet.disarm()
+        state.send(InputAudioBufferCommitted(item_id=name, previous_item_id=talk.last))
+        item = Message(id=name, status="completed", role="user", content=(InputAudio(),))
+        state.add(item)
+        talk.listen(name, 0, self._buffer.format).add(audio=span.audio)
+        state.finish(item)
+        if span.audio:
+            self._transcripts.begin(name, 0, span.audio, self._buffer.format, (span.start_ms, span.end_ms))
+
+    # ------------------------------------------------------------ nobody speaks
+    def tick(self) -> None:
+        """See whether the quiet has lasted too long; then an empty turn is committed, and answered, once."""
+        if not self._quiet.rings():
+            return
+        state = self._state
+        name = state.ids.new("item")
+        end_ms = round(self._buffer.end_ms)
+        start_ms = min(end_ms, round(self._quiet.since_ms))
+        state.send(InputAudioBufferTimeoutTriggered(item_id=name, audio_start_ms=start_ms, audio_end_ms=end_ms))
+        self._commit(name, Span(b"", start_ms, end_ms))
+        state.words[name] = "(The user has said nothing for a while.)"
+        self._responses.nobody()

@@ -1,0 +1,333 @@
+"""Every response of a connection: begun, fed by reports, ended, counted."""
+
+from __future__ import annotations
+
+from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.effects import (
+    CallDelta,
+    Generate,
+    Generated,
+    GenerationFailed,
+    SpeechDelta,
+    Stop,
+    TextDelta,
+)
+from realtime_nb.protocol.events import (
+    RateLimitsUpdated,
+    ResponseCancel,
+    ResponseCreate,
+    ResponseCreated,
+    ResponseDone,
+    ResponseError,
+    ResponseParams,
+    ResponseReason,
+    StatusDetails,
+)
+from realtime_nb.protocol.faults import fault
+from realtime_nb.protocol.items import Item, ItemReference
+from realtime_nb.protocol.limits import RateLimiter
+from realtime_nb.protocol.response import State as Stage
+from realtime_nb.protocol.response import Step
+from realtime_nb.protocol.session_config import RetentionRatio, Session, check_modalities
+from realtime_nb.protocol.tools import FunctionTool, Tool, ToolChoice, ToolChoiceFunction
+from realtime_nb.protocol.usage import Usage
+
+from .intake import Intake
+from .jobs import Config, Job, Origin, configure
+from .output import Output
+from .quiet import Quiet
+from .state import State
+
+__all__ = ["Responses", "check_tool_choice"]
+
+_ENDS = {"stop": Step.END, "tool_calls": Step.END, "length": Step.LENGTH}
+_REASONS: dict[Step, ResponseReason] = {Step.LENGTH: "max_output_tokens", Step.FILTER: "content_filter"}
+
+
+class Responses:
+    """The responses under way: at most one in the conversation, others out of band beside it.
+
+    Parameters
+    ----------
+    state : State
+        Shared.
+    intake : Intake
+        Lets in the items of a response's own ``input``.
+    quiet : Quiet
+        Is told when the conversation rests.
+    counter : Counter
+        Counts tokens.
+    rate : RateLimiter or None
+        Tokens and requests a minute; None where nothing is limited.
+    """
+
+    def __init__(self, state: State, intake: Intake, quiet: Quiet, counter: Counter, rate: RateLimiter | None) -> None:
+        self._state = state
+        self._intake = intake
+        self._quiet = quiet
+        self._counter = counter
+        self._rate = rate
+        self._jobs: dict[str, Job] = {}
+        self._default: Job | None = None
+        self._turns: list[str] = []  # turns that want a response and have none yet
+        self._first: str | None = None  # the oldest item a retention ratio has left
+
+    # ------------------------------------------------------------ asked for
+    def create(self, event: ResponseCreate) -> None:
+        """Begin a response that the client asks for."""
+        session = self._state.talks
+        assert session is not None  # noqa: S101 -- the connection refuses this event otherwise
+        params = event.response or ResponseParams()
+        self._check(params, session)
+        config = configure(session, params)
+        check_tool_choice(config.tool_choice, config.tools, "response.tool_choice")
+        source = self._state.conversation if params.input is None else self._read(params.input)
+        self._begin(config, source, "client")
+
+    def turn(self, item_id: str) -> None:
+        """A turn has ended and wants a response: it gets one when its words are there, if there are any."""
+        self._turns.append(item_id)
+
+    def nobody(self) -> None:
+        """Nobody has said anything: ask whether anybody is there."""
+        session = self._state.talks
+        if session is not None and self._default is None:
+            self._begin(configure(session, ResponseParams()), self._state.conversation, "quiet")
+
+    def _check(self, params: ResponseParams, session: Session) -> None:
+        if params.conversation not in (None, "auto", "none"):
+            raise fault("conversation", value=params.conversation)
+        if params.conversation != "none" and self._default is not None:
+            raise fault("active_response", id=self._default.id)
+        if len(self._jobs) >= self._state.limits.responses:
+            raise fault("too_many_responses", bound=self._state.limits.responses)
+        if params.output_modalities is not None:
+            check_modalities(params.output_modalities, "response.output_modalities")
+        voice = params.audio and params.audio.output and params.audio.output.voice
+        if voice and params.conversation != "none" and self._state.spoken and voice != session.audio.output.voice:
+            raise fault("voice_fixed", param="response.audio.output.voice")
+
+    def _read(self, given: tuple[Item | ItemReference, ...]) -> Conversation:
+        """The context of a response that brings its own."""
+        talk = self._state.conversation
+        source = Conversation()
+        for index, item in enumerate(given):
+            at = f"response.input[{index}]"
+            if isinstance(item, ItemReference):
+                if item.id not in talk:
+                    raise fault("reference", param=f"{at}.id", id=item.id)
+                if item.id not in source:
+                    source.adopt(talk, item.id)
+            else:
+                admitted = self._intake.admit(item, at, source)
+                source.insert(admitted)
+        for item in source:
+            if item.id not in talk:
+                source.put(self._intake.keep(item, source))
+        return source
+
+    # ------------------------------------------------------------ beginning
+    def _begin(self, config: Config, source: Conversation, origin: Origin) -> None:
+        state = self._state
+        name = state.ids.new("resp")
+        output = Output(state, self._counter, name, config.format, in_conversation=config.in_conversation)
+        empty = Context(ids=(), fixed=Cost(), costs=())
+        job = Job(name, config, origin=origin, source=source, context=empty, output=output)
+        self._jobs[name] = job
+        if config.in_conversation:
+            self._default = job
+            self._turns.clear()
+            self._quiet.disarm()
+        state.send(ResponseCreated(response=job.resource()))
+        try:
+            job.context = self._context(job)
+        except ContextOverflow as overflow:
+            self._fail(
+                job, ResponseError(type="invalid_request_error", code="context_length_exceeded", message=str(overflow))
+            )
+            return
+        self._reserve(job)
+
+    def _context(self, job: Job) -> Context:
+        session = self._state.talks or Session()
+        items = [item for item in job.source if is_read(item)]
+        sticky = isinstance(session.truncation, RetentionRatio) and job.source is self._state.conversation
+        names = [item.id for item in items]
+        if sticky and self._first in names:
+            items = items[names.index(self._first) :]
+        costed = [(item, self._counter.item(job.source, item)) for item in items]
+        fixed = self._counter.fixed(job.config.instructions, self.functions(job.config.tools))
+        context = Context.fit(costed, fixed, session.truncation, self._state.limits)
+        if sticky and len(context.ids) < len(costed):
+            self._first = context.ids[0] if context.ids else None
+        return context
+
+    def _reserve(self, job: Job) -> None:
+        tokens = job.context.total + job.limit(self._state.limits.max_output_tokens)
+        refusal = self._rate.reserve(tokens, self._state.now) if self._rate else None
+        if refusal:
+            self._fail(job, ResponseError(type=refusal.kind, code="rate_limit_exceeded", message=refusal.message))
+        else:
+            job.reserved = tokens
+
+    def consider(self) -> None:
+        """Start what waits for words that are there by now, and answer turns that can be answered."""
+        for job in [job for job in self._jobs.values() if job.stage is Stage.WAITING]:
+            self._start(job)
+        self._answer_turns()
+
+    def _start(self, job: Job) -> None:
+        state = self._state
+        if not state.unheard.isdisjoint(job.context.ids):
+            return
+        deaf = next((state.deaf.pop(name) for name in job.context.ids if name in state.deaf), None)
+        if deaf is not None:
+            self._fail(job, deaf)
+            return
+        job.step(Step.HEARD)
+        state.do(Generate(job.id, job.request(state.words, self.functions(job.config.tools))))
+
+    def _answer_turns(self) -> None:
+        """Answer when all turns' words are there and the user is done; a breath, which has no words, gets no answer."""
+        state, session = self._state, self._state.talks
+        self._turns = [name for name in self._turns if name in state.conversation]
+        if not self._turns or session is None or self._default is not None:
+            return
+        detection = state.turn_detection
+        if not state.unheard.isdisjoint(self._turns):
+            return
+        if state.speech is not None and detection is not None and detection.interrupt_response:
+            return
+        worth = any(state.words.get(name) or name in state.deaf for name in self._turns)
+        self._turns.clear()
+        if worth:
+            self._begin(configure(session, ResponseParams()), state.conversation, "turn")
+            self.consider()
+
+    # ------------------------------------------------------------ reported
+    def text(self, report: TextDelta) -> None:
+        """Some words of a written answer."""
+        if job := self._writing(report.response_id):
+            job.output.text(report.text)
+
+    def speech(self, report: SpeechDelta) -> None:
+        """Some of a spoken answer; cut where the response has all the tokens it may have."""
+        if job := self._writing(report.response_id):
+            limit = job.limit(self._state.limits.max_output_tokens)
+            if not job.output.speech(report.transcript, report.audio, limit):
+                self._end(job, Step.LENGTH)
+
+    def call(self, report: CallDelta) -> None:
+        """Some of a function call."""
+        if job := self._writing(report.response_id):
+            job.output.call(report.index, report.name, report.arguments)
+
+    def generated(self, report: Generated) -> None:
+        """The answer is complete."""
+        if job := self._writing(report.response_id):
+            self._end(job, _ENDS[report.reason], generated=report)
+
+    def failed(self, report: GenerationFailed) -> None:
+        """The brain gave up."""
+        if job := self._writing(report.response_id):
+            self._fail(job, ResponseError(type="server_error", code=report.code, message=report.message))
+
+    def _writing(self, response_id: str) -> Job | None:
+        """The response a report is about; None when it is over, which is no fault: threads finish when they do."""
+        job = self._jobs.get(response_id)
+        if job is None or job.stage is not Stage.GENERATING:
+            return None
+        job.step(Step.OUTPUT)
+        return job
+
+    # ------------------------------------------------------------ stopped
+    def cancel(self, event: ResponseCancel) -> None:
+        """Stop the response the client names, or the conversation's. A turn that still waits gets no answer."""
+        if event.response_id is None:
+            self._turns.clear()
+        job = self._default if event.response_id is None else self._jobs.get(event.response_id)
+        if job is None:
+            raise fault("not_active")
+        self._end(job, Step.CANCEL, reason="client_cancelled")
+
+    def interrupt(self) -> None:
+        """Stop the conversation's response, because the user speaks."""
+        if self._default is not None:
+            self._end(self._default, Step.CANCEL, reason="turn_detected")
+
+    def stop_item(self, item_id: str) -> None:
+        """Stop the response that is writing this item, because the client cuts or deletes it."""
+        if self._default is not None and self._default.output.open_id == item_id:
+            self._end(self._default, Step.CANCEL, reason="client_cancelled")
+
+    def close(self) -> None:
+        """Stop everything, without a word: the connection is gone."""
+        for job in self._jobs.values():
+            if job.stage is Stage.GENERATING:
+                self._state.do(Stop(job.id))
+        self._jobs.clear()
+        self._turns.clear()
+        self._default = None
+
+    # ------------------------------------------------------------ ended
+    def _fail(self, job: Job, error: ResponseError) -> None:
+        self._end(job, Step.FAIL, error=error)
+
+    def _end(
+        self,
+        job: Job,
+        step: Step,
+        *,
+        reason: ResponseReason | None = None,
+        error: ResponseError | None = None,
+        generated: Generated | None = None,
+    ) -> None:
+        state = self._state
+        started = job.stage is Stage.GENERATING
+        if started and generated is None:
+            state.do(Stop(job.id))
+        stage = job.step(step)
+        job.output.close("completed" if stage is Stage.COMPLETED else "incomplete")
+        usage = job.usage(generated) if started else Usage()
+        details = None
+        if stage is not Stage.COMPLETED:
+            details = StatusDetails(type=job.resource().status, reason=reason or _REASONS.get(step), error=error)
+        del self._jobs[job.id]
+        self._intake.forget(job.source)
+        state.send(ResponseDone(response=job.resource(details, usage)))
+        if self._rate and job.reserved:
+            self._rate.settle(job.reserved, usage.total_tokens, state.now)
+        state.send(RateLimitsUpdated(rate_limits=self._rate.rows(state.now) if self._rate else ()))
+        if job is self._default:
+            self._default = None
+            if job.origin != "quiet":
+                self._quiet.arm()
+
+    # ------------------------------------------------------------ tools
+    def functions(self, tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
+        """Give the tools as the brain sees them."""
+        return tuple(tool for tool in tools if isinstance(tool, FunctionTool))
+
+
+def check_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...], param: str) -> None:
+    """Refuse a function that must be called and is not there.
+
+    Parameters
+    ----------
+    choice : ToolChoice
+        What was asked for.
+    tools : tuple of Tool
+        What there is.
+    param : str
+        Where it was asked for.
+
+    Raises
+    ------
+    EventError
+        When no tool has that name.
+    """
+    if isinstance(choice, ToolChoiceFunction) and not any(
+        isinstance(tool, FunctionTool) and tool.name == choice.name for tool in tools
+    ):
+        raise fault("tool_choice", param=param, name=choice.name)

@@ -1,0 +1,64 @@
+"""``session.update``: merged, checked against what may still change, and put into force."""
+
+from __future__ import annotations
+
+from realtime_nb.protocol.effects import Warm
+from realtime_nb.protocol.events import SessionUpdate, SessionUpdated
+from realtime_nb.protocol.faults import fault
+from realtime_nb.protocol.session_config import AnySession, Session, merge
+
+from .ears import Ears
+from .responses import Responses, check_tool_choice
+from .state import State
+
+__all__ = ["Settings"]
+
+
+class Settings:
+    """The session, as the client changes it.
+
+    Parameters
+    ----------
+    state : State
+        Shared.
+    ears : Ears
+        Hears differently after an update.
+    responses : Responses
+        Knows which tools a brain sees.
+    """
+
+    def __init__(self, state: State, ears: Ears, responses: Responses) -> None:
+        self._state = state
+        self._ears = ears
+        self._responses = responses
+
+    def update(self, event: SessionUpdate) -> None:
+        """Change what the client names, or refuse it whole."""
+        state, old = self._state, self._state.session
+        new = merge(old, event.session)
+        self._check_mutable(old, new)
+        state.session = new
+        state.send(SessionUpdated(session=new))
+        self._ears.configure(old)
+        if _prefix(old) != _prefix(new):
+            self.warm()
+
+    def warm(self) -> None:
+        """Have the prefix of the next response put into the cache."""
+        if session := self._state.talks:
+            self._state.do(Warm(session.instructions, self._responses.functions(session.tools)))
+
+    def _check_mutable(self, old: AnySession, new: AnySession) -> None:
+        """Refuse what may not change any more (protocol, 3.5)."""
+        if not isinstance(old, Session) or not isinstance(new, Session):
+            return
+        if self._state.spoken and new.audio.output.voice != old.audio.output.voice:
+            raise fault("voice_fixed", param="session.audio.output.voice")
+        if old.tracing is not None and new.tracing != old.tracing:
+            raise fault("tracing_fixed")
+        check_tool_choice(new.tool_choice, new.tools, "session.tool_choice")
+
+
+def _prefix(session: AnySession) -> object:
+    """What every response begins with."""
+    return (session.instructions, session.tools) if isinstance(session, Session) else None

@@ -1,0 +1,98 @@
+"""What the parts of a server connection share."""
+
+from __future__ import annotations
+
+from realtime_nb.protocol.base import replace
+from realtime_nb.protocol.conversation import Conversation
+from realtime_nb.protocol.effects import Effect, Send
+from realtime_nb.protocol.events import (
+    ConversationItemAdded,
+    ConversationItemDone,
+    KnownServerEvent,
+    ResponseError,
+)
+from realtime_nb.protocol.faults import fault
+from realtime_nb.protocol.ids import IdFactory
+from realtime_nb.protocol.items import Item
+from realtime_nb.protocol.limits import Limits
+from realtime_nb.protocol.session_config import AnySession, Session, TurnDetection
+
+__all__ = ["State"]
+
+
+class State:
+    """The session, the conversation, what was heard, and what is to be done.
+
+    Parameters
+    ----------
+    session : Session or TranscriptionSession
+        As it begins.
+    ids : IdFactory
+        Names everything.
+    limits : Limits
+        Bounds everything.
+    """
+
+    def __init__(self, session: AnySession, ids: IdFactory, limits: Limits) -> None:
+        self.session = session
+        self.ids = ids
+        self.limits = limits
+        self.conversation = Conversation(ids.new("conv"))
+        self.now = 0.0
+        self.speech: str | None = None
+        """The item that what is being said will become; None while nobody speaks."""
+        self.spoken = False
+        """The assistant's voice was heard, so it is fixed."""
+        self.heard_ms = 0.0
+        """How much sound has come in, in milliseconds."""
+        self.playing_until = 0.0
+        """When the sound sent so far has been played, if it is played as it comes; monotonic seconds."""
+        self.words: dict[str, str] = {}
+        """What was said in an item with sound, once it is written down."""
+        self.unheard: set[str] = set()
+        """Items with sound that are not written down yet."""
+        self.deaf: dict[str, ResponseError] = {}
+        """Items with sound that could not be written down, and why."""
+        self._effects: list[Effect] = []
+
+    # ------------------------------------------------------------ doing
+    def do(self, effect: Effect) -> None:
+        """Ask for an effect."""
+        self._effects.append(effect)
+
+    def send(self, event: KnownServerEvent) -> None:
+        """Send an event, with an id of its own."""
+        self._effects.append(Send(replace(event, event_id=self.ids.new("event"))))
+
+    def take(self) -> list[Effect]:
+        """Give all that was asked for since the last time."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    # ------------------------------------------------------------ items
+    def check_room(self, conversation: Conversation) -> None:
+        """Refuse another item when a conversation is full."""
+        if len(conversation) >= self.limits.items:
+            raise fault("too_many_items", bound=self.limits.items)
+
+    def add(self, item: Item, after: str | None = None) -> None:
+        """Put an item into the conversation, and say so."""
+        previous = self.conversation.insert(item, after)
+        self.send(ConversationItemAdded(item=item, previous_item_id=previous))
+
+    def finish(self, item: Item) -> None:
+        """Say that an item of the conversation is as it will be."""
+        if item.id in self.conversation:
+            self.conversation.put(item)
+            self.send(ConversationItemDone(item=item, previous_item_id=self.conversation.previous(item.id)))
+
+    # ------------------------------------------------------------ settings
+    @property
+    def turn_detection(self) -> TurnDetection | None:
+        """How turns are found; None for push-to-talk."""
+        return self.session.audio.input.turn_detection
+
+    @property
+    def talks(self) -> Session | None:
+        """The session, if it is one that answers."""
+        return self.session if isinstance(self.session, Session) else None
