@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_nb.errors import ConfigError
+from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.ephemeral import EphemeralSecrets
 from realtime_nb.server.options import ServerOptions, is_loopback, new_token
@@ -219,11 +220,18 @@ def test_an_address_to_listen_on_is_a_name_to_be_called() -> None:
     assert check_place(policy(options), {"host": "[fd00::7]:8765"}) is None
 
 
-@pytest.mark.parametrize("name", ["sessions", "session_s", "event_bytes", "send_bytes", "bad_events"])
+@pytest.mark.parametrize("name", ["sessions", "hearing_bytes", "send_bytes", "stall_s", "ping_s", "body_bytes"])
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
     """Every limit must be more than 0."""
     with pytest.raises(ConfigError, match=name):
         ServerOptions(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["session_s", "idle_s", "event_bytes", "bad_events"])
+def test_a_session_s_limit_of_nothing_is_refused(name: str) -> None:
+    """Every limit of a session must be more than 0, or absent."""
+    with pytest.raises(ConfigError, match=name):
+        ServerOptions(limits=Limits(**{name: 0}))
 
 
 def test_a_fresh_token_has_256_bits_and_never_shows() -> None:

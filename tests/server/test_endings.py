@@ -1,0 +1,28 @@
+"""Whether a sentence is over, by its words."""
+
+from __future__ import annotations
+
+import pytest
+
+from realtime_nb.server.endings import completeness
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("What is the capital of France?", 1.0),
+        ("Go forward ten metres.", 1.0),
+        ('He said "no!"', 1.0),
+        ("go forward ten metres", 0.5),
+        ("What is the capital of", 0.0),
+        ("I went to the.", 0.0),
+        ("And then,", 0.0),
+        ("Let me think...", 0.0),
+        ("", 0.0),
+        ("   ", 0.0),
+        ('"', 0.0),
+    ],
+)
+def test_completeness(text: str, complete: float) -> None:
+    """A full stop ends a turn, a comma or an open word does not, and bare words leave it undecided."""
+    assert completeness(text) == complete
