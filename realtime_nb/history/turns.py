@@ -89,8 +89,8 @@ class ResponseState:
             "response_id": self.response_id,
             "status": self.status,
             "reason": self.reason,
-            "input": _said(self.inputs),
-            "output": _said(self.outputs),
+            "input": _said(self.inputs, "user"),
+            "output": _said(self.outputs, "assistant"),
             "input_s": sum(input_ms) / 1000 if input_ms else None,
             "output_s": None if self.output_ms is None else self.output_ms / 1000,
             "speech_end_s": self.speech_end_s,
@@ -113,6 +113,6 @@ class ResponseState:
         return self.output_ms if self.status == "cancelled" else None
 
 
-def _said(items: list[ItemState]) -> str | None:
-    """What the items say, one a line; system messages are not part of what was said."""
-    return "\n".join(filter(None, (item.words for item in items if item.role != "system"))) or None
+def _said(items: list[ItemState], role: str) -> str | None:
+    """What `role` and the functions say in the items, one a line."""
+    return "\n".join(filter(None, (item.words for item in items if item.role in {role, None}))) or None
