@@ -43,7 +43,7 @@ class Image:
     --------
     >>> import numpy as np
     >>> Image.from_array(np.zeros((480, 640, 3), np.uint8))
-    Image(640 x 480, PNG, 2 kB, about 425 tokens)
+    Image(640 x 480, PNG, ... kB, about 425 tokens)
     """
 
     __slots__ = ("_data", "_format", "_size")

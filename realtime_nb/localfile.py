@@ -61,7 +61,8 @@ class FileKind:
             self._check(target, shown)
             data = target.read_bytes()
         except (OSError, RuntimeError) as fault:  # RuntimeError: ~somebody has no home
-            raise self.error(f"{shown} cannot be read: {fault}.", hint=self.hint) from fault
+            reason = getattr(fault, "strerror", None) or fault  # an OSError's own text repeats the name
+            raise self.error(f"{shown} cannot be read: {reason}.", hint=self.hint) from fault
         if not data:
             raise self.error(f"{shown} is empty.", hint=self.hint)
         return data

@@ -28,7 +28,9 @@ MAX_READ_S = 3_600
 
 _CONVERT = "!ffmpeg -i recording.m4a question.wav"
 _FILE = FileKind(AudioError, "rt.Audio.read", "question.wav", 2_000_000_000)
-_BLOCK = 1 << 18  # frames a call; libsndfile 1.2.2 overruns the stack and dies on a 10 min Vorbis write in one call
+_BLOCK = (
+    1 << 14
+)  # frames a call: libsndfile 1.2.2 puts a call's Vorbis on the stack, and a minute of it ends the process
 _OGG_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 

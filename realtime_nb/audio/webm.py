@@ -105,6 +105,8 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         if ident in _MASTERS:
             yield ident, b""
             continue
+        if at + size > len(data):  # cut short: what came before it is whole
+            return
         yield ident, data[at : at + size]
         at += size
 
