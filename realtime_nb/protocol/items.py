@@ -9,6 +9,7 @@ import msgspec
 from .base import Value, always
 
 __all__ = [
+    "ALLOWED_PARTS",
     "FunctionCall",
     "FunctionCallOutput",
     "InputAudio",
@@ -82,6 +83,13 @@ class OutputAudio(Value, tag="output_audio", frozen=True, kw_only=True):
 
 
 Part = InputText | InputAudio | InputImage | OutputText | OutputAudio
+
+ALLOWED_PARTS: dict[str, tuple[type[Part], ...]] = {
+    "system": (InputText,),
+    "user": (InputText, InputAudio, InputImage),
+    "assistant": (OutputText,),
+}
+"""What a client may put into a message of each role. The assistant's sound cannot be injected, only its words."""
 
 
 # ---------------------------------------------------------------- the items

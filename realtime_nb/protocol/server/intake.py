@@ -7,18 +7,17 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.faults import fault
 from realtime_nb.protocol.formats import bytes_to_ms, sample_bytes
 from realtime_nb.protocol.items import (
+    ALLOWED_PARTS,
     FunctionCall,
     FunctionCallOutput,
     InputAudio,
     InputImage,
-    InputText,
     Item,
     McpApprovalRequest,
     McpApprovalResponse,
     McpCall,
     McpListTools,
     Message,
-    OutputText,
     Part,
     without_audio,
 )
@@ -28,13 +27,6 @@ from .state import State
 from .transcripts import Transcripts
 
 __all__ = ["Intake"]
-
-_ALLOWED: dict[str, tuple[type[Part], ...]] = {
-    "system": (InputText,),
-    "user": (InputText, InputAudio, InputImage),
-    "assistant": (OutputText,),
-}
-"""What a client may put into a message of each role. The assistant's sound cannot be injected."""
 
 
 def _tag(kind: type[Part | Item]) -> str:
@@ -143,8 +135,8 @@ class Intake:
                 pass
 
     def _check_part(self, role: str, part: Part, at: str) -> None:
-        if not isinstance(part, _ALLOWED[role]):
-            names = ", ".join(f"'{_tag(kind)}'" for kind in _ALLOWED[role])
+        if not isinstance(part, ALLOWED_PARTS[role]):
+            names = ", ".join(f"'{_tag(kind)}'" for kind in ALLOWED_PARTS[role])
             raise fault("unsupported_value", param=f"{at}.type", value=_tag(type(part)), supported=names)
         if isinstance(part, InputAudio):
             if not part.audio and part.transcript is None:
