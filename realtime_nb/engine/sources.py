@@ -166,7 +166,7 @@ def _save(answer: httpx.Response, part: Path, have: int, transfer: Transfer) -> 
         raise SourceError(f"HTTP {answer.status_code} from {answer.url.host}")
     done = have if answer.status_code == 206 else 0  # 200: it knows no ranges, and begins again
     with part.open("ab" if done else "wb") as out:
-        for chunk in answer.iter_raw(CHUNK_BYTES):
+        for chunk in answer.iter_raw():  # as it comes: what is gathered first is lost when it breaks off
             transfer.check()
             done += len(chunk)
             if done > transfer.size:

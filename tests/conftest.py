@@ -1,0 +1,37 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of recorded speech."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def weights_or_skip() -> Callable[..., Mapping[str, Path]]:
+    """Give the files of a model, fetched if they must be; skip, with the reason, where they cannot be had."""
+
+    def files(*names: str) -> Mapping[str, Path]:
+        pytest.importorskip("onnxruntime")
+        from realtime_nb.engine.weights import ensure
+        from realtime_nb.errors import ModelError
+
+        try:
+            return {name: path for model in names for name, path in ensure(model).items()}
+        except ModelError as error:
+            pytest.skip(str(error))
+
+    return files
