@@ -20,8 +20,12 @@ from realtime_nb.errors import ImageError
 from realtime_nb.localfile import FileKind
 from realtime_nb.protocol.usage import image_tokens
 
-__all__ = ["Image"]
+__all__ = ["SUFFIXES", "Image", "is_image_like"]
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+"""What the names of picture files end in."""
+
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 _FILE = FileKind(ImageError, "rt.Image.read", "photo.png", pixels.MAX_FILE_BYTES)
 _MIMES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 _QUALITIES = (90, 80, 65)  # JPEG: below 65 text becomes hard to read, so the picture is made smaller instead
@@ -229,6 +233,36 @@ class Image:
         )
 
 
+def is_image_like(obj: Any) -> bool:
+    """Tell whether an object is a picture by its kind, so that it can be told from sound and text.
+
+    Parameters
+    ----------
+    obj : object
+        A part of a message. A path counts by its suffix, bytes by their signature,
+        an array when it is uint8 of two or three axes; text never does, but for a data URL of a picture.
+
+    Returns
+    -------
+    bool
+        The picture itself may still turn out to be wrong.
+    """
+    if isinstance(obj, str):
+        return obj[:11].lower() == "data:image/"
+    if isinstance(obj, os.PathLike):
+        return str(obj).lower().endswith(SUFFIXES)
+    if _is_bytes(obj):
+        head = bytes(obj[:12])
+        return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+    if _is_array(obj):
+        return str(getattr(obj, "dtype", "")).endswith("uint8") and getattr(obj, "ndim", 0) in (2, 3)
+    return any(is_kind(obj) for is_kind, _ in _KINDS)
+
+
+def _is_array(obj: Any) -> bool:
+    return hasattr(obj, "__array__") and not hasattr(obj, "_repr_png_") and not _is_instance("PIL.Image", "Image")(obj)
+
+
 def _is_bytes(obj: Any) -> bool:
     return isinstance(obj, (bytes, bytearray, memoryview))
 
@@ -337,6 +371,6 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Image]], ...] = (
     (_is_instance("IPython.core.display", "Image"), _from_ipython),
     (lambda obj: _is_bytes(_held(obj)), _from_widget),
     (_is_svg, _refuse_svg),
-    (lambda obj: hasattr(obj, "__array__"), Image.from_array),
+    (_is_array, Image.from_array),
     (lambda obj: hasattr(obj, "_repr_png_"), _from_repr),
 )

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 import realtime_nb as rt
 from realtime_nb import pixels
 from realtime_nb.errors import ImageError
-from realtime_nb.images import Image
+from realtime_nb.images import Image, is_image_like
 
 RED = np.full((30, 40, 3), [200, 10, 20], np.uint8)
 
@@ -347,6 +347,38 @@ def test_what_is_no_picture_is_named(obj: object) -> None:
     """Anything else is refused."""
     with pytest.raises(ImageError):
         Image.coerce(obj, caller="say()")
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (Image(PNG), True),
+        (PIL.Image.fromarray(RED), True),
+        (RED, True),
+        (figure(), True),
+        (PNG, True),
+        (JPEG, True),
+        (b"RIFF\0\0\0\0WEBP", True),
+        (Path("a.PNG"), True),
+        ("data:image/png;base64,", True),
+        (widget(b""), True),
+        (Drawn(None), True),
+        (b"RIFF\0\0\0\0WAVE", False),
+        (Path("a.wav"), False),
+        ("a.png", False),
+        (np.zeros((4, 2), np.float32), False),
+        (np.zeros(8, np.uint8), False),
+        (rt.Audio.silence(0.1), False),
+        ((np.zeros(4), 8_000), False),
+        (IPython.display.Audio(np.ones(8), rate=8_000), False),
+        (SimpleNamespace(audio=SimpleNamespace(value=b"")), False),
+        (None, False),
+    ],
+    ids=lambda obj: type(obj).__name__,
+)
+def test_a_picture_is_told_from_sound_and_from_text(obj: object, expected: bool) -> None:
+    """A message's part is a picture by its kind, its suffix or its signature; text is text."""
+    assert is_image_like(obj) is expected
 
 
 def test_an_empty_recorder_says_when_its_picture_comes() -> None:

@@ -13,7 +13,7 @@ from realtime_nb.audio.clip import Audio
 from realtime_nb.audio.pcm import no_rate
 from realtime_nb.errors import AudioError
 
-__all__ = ["coerce", "is_audio_like"]
+__all__ = ["SUFFIXES", "coerce", "is_audio_like"]
 
 
 def coerce(obj: Any, *, caller: str = "rt.Audio.coerce()") -> Audio:
@@ -53,7 +53,7 @@ def is_audio_like(obj: Any) -> bool:
     Parameters
     ----------
     obj : object
-        A part of a message. A path counts when its suffix is a sound's; bytes and text never do.
+        A part of a message. A path counts by its suffix, bytes by their signature; text never does.
 
     Returns
     -------
@@ -62,11 +62,16 @@ def is_audio_like(obj: Any) -> bool:
     """
     if isinstance(obj, os.PathLike):
         return str(obj).lower().endswith(SUFFIXES)
-    return any(is_kind(obj) for is_kind, _ in _KINDS if is_kind not in (_is_path, _is_bytes, _is_file))
+    if _is_bytes(obj):
+        head = bytes(obj[:12])
+        return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:] == b"WAVE")
+    return any(is_kind(obj) for is_kind, _ in _KINDS if is_kind not in (_is_path, _is_file))
 
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".aif", ".aiff", ".au", ".caf")
 """What the names of sound files end in."""
+
+_SIGNATURES = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\x1a\x45\xdf\xa3", b"FORM", b"caff")
 
 
 def _is_path(obj: Any) -> bool:

@@ -107,12 +107,16 @@ def test_ipython_can_be_given_a_clip() -> None:
         ((np.zeros(4), 8_000), True),
         (Path("a.png"), False),
         ("a.wav", False),
-        (b"RIFF", False),
+        (b"RIFF\0\0\0\0WAVE", True),
+        (b"RIFF\0\0\0\0WEBP", False),
+        (b"fLaC", True),
+        (b"\x89PNG\r\n\x1a\n", False),
+        (b"words", False),
         (np.zeros((4, 4, 3), np.uint8), False),
         (SimpleNamespace(image=SimpleNamespace(value=b"")), False),
         (None, False),
     ],
 )
 def test_a_sound_is_told_from_a_picture_and_from_text(obj: object, expected: bool) -> None:
-    """A message's part is a sound by its kind; text and bare bytes are left to the caller."""
+    """A message's part is a sound by its kind, its suffix or its signature; text is text."""
     assert is_audio_like(obj) is expected
