@@ -1,0 +1,126 @@
+"""A server with stub stages on a real port, and a bare client that speaks its protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.thread import Serving, serve_in_thread
+from realtime_nb.testing.stages import StubVad, stub_engine, stub_speech
+
+Event = dict[str, Any]
+
+WAIT_S = 10.0
+"""How long an event may take on a busy machine before the test says that it never came."""
+
+
+class Caller:
+    """One connection; every event it got."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.events: list[Event] = []
+
+    def send(self, type: str, **fields: Any) -> None:
+        """Send an event."""
+        self.socket.send(json.dumps({"type": type, **fields}))
+
+    def receive(self) -> Event:
+        """The next event."""
+        event: Event = json.loads(self.socket.recv(timeout=WAIT_S))
+        self.events.append(event)
+        return event
+
+    def until(self, type: str) -> Event:
+        """Receive up to the first event of that type."""
+        while (event := self.receive())["type"] != type:
+            pass
+        return event
+
+    def between(self, first: str, last: str) -> list[str]:
+        """The types received, from the last `first` on, up to the next `last`."""
+        types = [event["type"] for event in self.events]
+        start = len(types) - 1 - types[::-1].index(first)
+        return types[start : types.index(last, start) + 1]
+
+    def all(self, type: str) -> list[Event]:
+        """The events of that type received so far."""
+        return [event for event in self.events if event["type"] == type]
+
+    def update(self, **session: Any) -> Event:
+        """Change the session."""
+        self.send("session.update", session={"type": "realtime", **session})
+        return self.until("session.updated")["session"]
+
+    def say(self, text: str, **response: Any) -> Event:
+        """One text turn: the response as it ended."""
+        part = {"type": "input_text", "text": text}
+        self.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+        self.send("response.create", **({"response": response} if response else {}))
+        return self.until("response.done")["response"]
+
+    def append(self, audio: bytes, chunk: int = 4800) -> None:
+        """Send sound in pieces of 100 ms."""
+        for start in range(0, len(audio), chunk):
+            self.send("input_audio_buffer.append", audio=base64.b64encode(audio[start : start + chunk]).decode())
+
+    def speak(self, ms: int = 800, silence_ms: int = 600) -> None:
+        """Send what the stub hears as speech, then silence."""
+        self.append(stub_speech(ms) + bytes(48 * silence_ms))
+
+    def closed(self) -> tuple[int, str]:
+        """Receive up to the close frame; its code and reason."""
+        try:
+            while True:
+                self.receive()
+        except ConnectionClosed as end:
+            assert end.rcvd is not None, "the connection ended without a close frame"
+            return end.rcvd.code, end.rcvd.reason
+
+    def works(self) -> bool:
+        """Whether an ordinary turn comes about."""
+        return self.say("Are you there?", output_modalities=["text"])["status"] == "completed"
+
+
+Dial = Callable[..., Caller]
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Begin servers; they end with the test."""
+    with ExitStack() as stack:
+
+        def begin(options: ServerOptions | None = None, engine: Any = None, **more: Any) -> Serving:
+            return stack.enter_context(serve_in_thread(engine or stub_engine(), options, **more))
+
+        yield begin
+
+
+@pytest.fixture
+def dial() -> Iterator[Dial]:
+    """Connect to a server; connections end with the test."""
+    with ExitStack() as stack:
+
+        def connected(serving: Serving, query: str = "?model=gpt-realtime-mini", **more: Any) -> Caller:
+            more = {"additional_headers": serving.headers, "compression": None, "max_size": None, "proxy": None, **more}
+            socket = connect(serving.url + query, **more)
+            return Caller(stack.enter_context(socket))
+
+        yield connected
+
+
+@pytest.fixture
+def caller(serve: Serve, dial: Dial) -> Caller:
+    """A session with a server of the default options, after its first event."""
+    caller = dial(serve())
+    caller.until("session.created")
+    return caller
