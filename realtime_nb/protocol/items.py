@@ -263,7 +263,7 @@ def without_audio(item: Item) -> Item:
     Item
         The same item when it has no bytes.
     """
-    if not isinstance(item, Message) or not any(getattr(part, "audio", None) for part in item.content):
+    if not isinstance(item, Message) or all(getattr(part, "audio", None) is None for part in item.content):
         return item
     content = tuple(
         msgspec.structs.replace(part, audio=None) if isinstance(part, InputAudio | OutputAudio) else part

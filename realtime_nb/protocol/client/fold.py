@@ -54,9 +54,7 @@ class Fold:
             ev.ConversationItemRetrieved: self._retrieved,
             ev.ConversationItemDeleted: self._deleted,
             ev.ConversationItemTruncated: self._truncated,
-            ev.ConversationItemInputAudioTranscriptionDelta: self._heard_some,
             ev.ConversationItemInputAudioTranscriptionCompleted: self._heard,
-            ev.ConversationItemInputAudioTranscriptionFailed: self._not_heard,
             ev.ResponseCreated: self._created,
             ev.ResponseDone: self._done,
             ev.ResponseOutputItemAdded: self._output,
@@ -134,22 +132,10 @@ class Fold:
         if event.item_id in self.conversation:
             self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
 
-    def _heard_some(self, event: ev.ConversationItemInputAudioTranscriptionDelta) -> None:
-        self._transcribe(event.item_id, event.content_index, lambda words: (words or "") + event.delta)
-
     def _heard(self, event: ev.ConversationItemInputAudioTranscriptionCompleted) -> None:
-        self._transcribe(event.item_id, event.content_index, lambda _: event.transcript)
-
-    def _not_heard(self, event: ev.ConversationItemInputAudioTranscriptionFailed) -> None:
-        self._transcribe(event.item_id, event.content_index, lambda _: None)
-
-    def _transcribe(self, item_id: str, index: int, change: Callable[[str | None], str | None]) -> None:
-        item = self.conversation.get(item_id)
-        if not isinstance(item, Message) or not 0 <= index < len(item.content):
-            return
-        part = item.content[index]
-        if isinstance(part, InputAudio):
-            self.conversation.put(with_transcript(item, index, change(part.transcript)))
+        item = self.conversation.get(event.item_id)
+        if isinstance(item, Message) and isinstance(dict(enumerate(item.content)).get(event.content_index), InputAudio):
+            self.conversation.put(with_transcript(item, event.content_index, event.transcript))
 
     # ------------------------------------------------------------ responses
     def _created(self, event: ev.ResponseCreated) -> None:

@@ -226,12 +226,13 @@ class Responses:
     def generated(self, report: Generated) -> None:
         """The answer is complete."""
         if job := self._writing(report.response_id):
-            self._end(job, _ENDS[report.reason], generated=report)
+            self._end(job, _ENDS[report.reason], generated=report, stop=False)
 
     def failed(self, report: GenerationFailed) -> None:
         """The brain gave up."""
         if job := self._writing(report.response_id):
-            self._fail(job, ResponseError(type="server_error", code=report.code, message=report.message))
+            error = ResponseError(type="server_error", code=report.code, message=report.message)
+            self._end(job, Step.FAIL, error=error, stop=False)
 
     def _writing(self, response_id: str) -> Job | None:
         """The response a report is about; None when it is over, which is no fault: threads finish when they do."""
@@ -282,10 +283,11 @@ class Responses:
         reason: ResponseReason | None = None,
         error: ResponseError | None = None,
         generated: Generated | None = None,
+        stop: bool = True,
     ) -> None:
         state = self._state
         started = job.stage is Stage.GENERATING
-        if started and generated is None:
+        if started and stop:
             state.do(Stop(job.id))
         stage = job.step(step)
         job.output.close("completed" if stage is Stage.COMPLETED else "incomplete")

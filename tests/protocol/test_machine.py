@@ -1,0 +1,317 @@
+"""A client against a server in memory, driven at random: the invariants of the protocol."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from realtime_nb.errors import LocalProtocolError
+from realtime_nb.protocol import effects as fx
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.client import ClientConnection
+from realtime_nb.protocol.ids import CountingIds
+from realtime_nb.protocol.items import FunctionCallOutput, InputAudio, InputText, Message, OutputAudio
+from realtime_nb.protocol.limits import Limits, RateLimiter
+from realtime_nb.protocol.server import ServerConnection
+from realtime_nb.protocol.session_config import Audio, AudioInput, ServerVad, Session, Transcription
+
+WORDS = st.sampled_from(["Hello", " there", " you.", " Grüße", "你好世界", " one two three"])
+MS = 48  # bytes in a millisecond of PCM16 at 24 kHz
+
+
+class Machine(RuleBasedStateMachine):
+    """Rules do what clients and stages do, in any order; invariants watch the wire."""
+
+    @initialize(
+        interrupt=st.booleans(), transcribe=st.booleans(), vad=st.booleans(), tpm=st.sampled_from([None, 9_000, 10**6])
+    )
+    def open(self, *, interrupt: bool, transcribe: bool, vad: bool, tpm: int | None) -> None:
+        detection = ServerVad(interrupt_response=interrupt, idle_timeout_ms=5_000) if vad else None
+        heard = AudioInput(turn_detection=detection, transcription=Transcription() if transcribe else None)
+        rate = tpm and RateLimiter(requests_per_min=500, tokens_per_min=tpm)
+        self.server = ServerConnection(
+            Session(audio=Audio(input=heard)),
+            ids=CountingIds(),
+            limits=Limits(session_s=None, idle_s=None),
+            count=lambda text: len(text.split()),
+            rate=rate or None,
+        )
+        self.client = ClientConnection(CountingIds("c"))
+        self.vad, self.now, self.clock_ms = vad, 0.0, 0
+        self.spoken_from: int | None = None
+        self.generating: dict[str, int] = {}
+        self.transcribing: list[str] = []
+        self.used_ms = 0  # of the sound that was streamed: no byte is used twice
+        self.appended = bytearray()
+        self.sent_audio: dict[str, bytearray] = defaultdict(bytearray)
+        # what the invariants watch
+        self.created: dict[str, int] = {}
+        self.finished: dict[str, int] = defaultdict(int)
+        self.open_items: set[tuple[str, str]] = set()
+        self.open_parts: set[tuple[str, int]] = set()
+        self.take(self.server.open(0.0))
+
+    # ------------------------------------------------------------ plumbing
+    def take(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case fx.Send(event):
+                    frame = ev.encode(event)
+                    assert ev.decode_server(frame) == event, "what is sent is what is read"
+                    self.watch(self.client.receive(frame))
+                case fx.Generate(response_id, request):
+                    assert all(item.status != "in_progress" for item in request.items)
+                    self.generating[response_id] = 0
+                case fx.Stop(response_id):
+                    self.generating.pop(response_id)
+                case fx.Transcribe():
+                    self.transcribing.append(effect.item_id)
+                    self.hear(effect)
+                case _:
+                    pass
+
+    def hear(self, asked: fx.Transcribe) -> None:
+        """What is transcribed is what was streamed, each byte once, and without turn detection every byte."""
+        if asked.item_id.startswith("item_c"):  # injected by the client
+            return
+        start, end = asked.audio_start_ms, asked.audio_end_ms
+        assert start >= self.used_ms
+        assert self.vad or start == self.used_ms
+        assert asked.audio == bytes(self.appended[start * MS : end * MS])
+        self.used_ms = end
+
+    def watch(self, event: ev.ServerEvent) -> None:
+        """Hold each event against what came before it."""
+        match event:
+            case ev.ResponseCreated():
+                assert event.response.id not in self.created
+                self.created[event.response.id] = len(self.created)
+            case ev.ResponseDone():
+                self.finished[event.response.id] += 1
+                assert event.response.usage is not None
+                assert not any(owner == event.response.id for owner, _ in self.open_items), "items are closed first"
+                assert all(item.status != "in_progress" for item in event.response.output)
+            case ev.ResponseOutputItemAdded():
+                self.open_items.add((event.response_id, event.item.id))
+            case ev.ResponseOutputItemDone():
+                self.open_items.remove((event.response_id, event.item.id))
+            case ev.ConversationItemAdded():
+                self.open_items.add(("conversation", event.item.id))
+            case ev.ConversationItemDone():
+                self.open_items.remove(("conversation", event.item.id))
+            case ev.ResponseContentPartAdded():
+                self.open_parts.add((event.item_id, event.content_index))
+            case ev.ResponseContentPartDone():
+                self.open_parts.remove((event.item_id, event.content_index))
+            case ev.ResponseOutputAudioDelta():
+                self.sent_audio[event.item_id] += event.delta
+            case _:
+                pass
+        if response_id := getattr(event, "response_id", None):
+            assert response_id in self.created
+            assert not self.finished[response_id], "nothing comes after response.done"
+
+    def send(self, event: ev.ClientEvent) -> None:
+        self.take(self.server.receive(self.client.send(event), self.now))
+
+    def report(self, report: fx.Report) -> None:
+        self.take(self.server.report(report, self.now))
+
+    # ------------------------------------------------------------ the client
+    @rule(text=WORDS)
+    def says(self, text: str) -> None:
+        self.send(ev.ConversationItemCreate(item=Message(role="user", content=(InputText(text=text),))))
+
+    @rule(ms=st.integers(0, 400))
+    def injects_sound(self, ms: int) -> None:
+        part = InputAudio(audio=bytes(ms * MS), transcript="" if ms else "spoken before")
+        self.send(ev.ConversationItemCreate(item=Message(role="user", content=(part,))))
+
+    @rule(aside=st.booleans(), audio=st.booleans(), limit=st.sampled_from([None, 3, 200]))
+    def asks(self, *, aside: bool, audio: bool, limit: int | None) -> None:
+        params = ev.ResponseParams(
+            conversation="none" if aside else None,
+            output_modalities=("audio",) if audio else ("text",),
+            max_output_tokens=limit,
+        )
+        try:
+            self.send(ev.ResponseCreate(response=params))
+        except LocalProtocolError:
+            assert self.client.active is not None
+
+    @rule()
+    def insists(self) -> None:
+        self.take(self.server.receive('{"type":"response.create","event_id":"mine"}', self.now))
+
+    @rule()
+    def cancels(self) -> None:
+        self.send(ev.ResponseCancel())
+
+    @rule(ms=st.integers(1, 300))
+    def streams(self, ms: int) -> None:
+        chunk = bytes([len(self.appended) % 251]) * (ms * MS)
+        self.appended += chunk
+        self.clock_ms += ms
+        self.send(ev.InputAudioBufferAppend(audio=chunk))
+
+    @rule()
+    def commits(self) -> None:
+        self.spoken_from = None
+        self.send(ev.InputAudioBufferCommit())
+
+    @rule()
+    def clears(self) -> None:
+        self.spoken_from = None
+        self.used_ms = self.clock_ms
+        self.send(ev.InputAudioBufferClear())
+
+    @precondition(lambda self: len(self.server.conversation))
+    @rule(data=st.data())
+    def deletes(self, data: st.DataObject) -> None:
+        self.send(ev.ConversationItemDelete(item_id=data.draw(st.sampled_from(self.server.conversation.order))))
+
+    @precondition(lambda self: len(self.server.conversation))
+    @rule(data=st.data())
+    def retrieves(self, data: st.DataObject) -> None:
+        self.send(ev.ConversationItemRetrieve(item_id=data.draw(st.sampled_from(self.server.conversation.order))))
+
+    @precondition(lambda self: self.sent_audio)
+    @rule(data=st.data(), share=st.floats(0, 1.1))
+    def truncates(self, data: st.DataObject, share: float) -> None:
+        name = data.draw(st.sampled_from(sorted(self.sent_audio)))
+        ms = int(len(self.sent_audio[name]) / MS * share)
+        there = name in self.server.conversation
+        self.send(ev.ConversationItemTruncate(item_id=name, content_index=0, audio_end_ms=ms))
+        if there and share <= 1:
+            del self.sent_audio[name][ms * MS :]
+
+    @rule(
+        update=st.sampled_from(
+            [
+                {"instructions": "Be brief."},
+                {"audio": {"output": {"voice": "marin"}}},
+                {"audio": {"input": {"turn_detection": {"interrupt_response": False}}}},
+                {"truncation": {"type": "retention_ratio", "retention_ratio": 0.5}},
+                {"tools": [{"type": "function", "name": "look"}], "tool_choice": "required"},
+                {"bogus": 1},
+            ]
+        )
+    )
+    def updates(self, update: dict[str, object]) -> None:
+        self.send(ev.SessionUpdate(session={"type": "realtime", **update}))
+
+    @rule(data=st.data())
+    def answers_a_call(self, data: st.DataObject) -> None:
+        calls = [call.call_id for state in self.client.responses.values() for call in state.calls] or ["call_none"]
+        output = FunctionCallOutput(call_id=data.draw(st.sampled_from(calls)), output="{}")
+        self.send(ev.ConversationItemCreate(item=output))
+
+    # ------------------------------------------------------------ the stages
+    @precondition(lambda self: self.vad and self.spoken_from is None)
+    @rule(ago=st.integers(0, 300))
+    def hears_speech(self, ago: int) -> None:
+        self.spoken_from = max(0, self.clock_ms - ago)
+        self.report(fx.SpeechStarted(self.spoken_from))
+
+    @precondition(lambda self: self.vad and self.spoken_from is not None)
+    @rule()
+    def hears_silence(self) -> None:
+        self.spoken_from = None
+        self.report(fx.SpeechStopped(self.clock_ms))
+
+    @precondition(lambda self: self.transcribing)
+    @rule(data=st.data(), text=st.sampled_from(["", "hello", "how are you"]), fails=st.integers(0, 9))
+    def writes_down(self, data: st.DataObject, text: str, fails: int) -> None:
+        name = data.draw(st.sampled_from(self.transcribing))
+        self.transcribing.remove(name)
+        failed = fx.TranscriptionFailed(name, "audio_unintelligible", "Could not be understood.")
+        self.report(failed if fails == 0 else fx.Transcribed(name, text, (), len(text.split())))
+
+    @precondition(lambda self: self.generating)
+    @rule(data=st.data(), words=WORDS, ms=st.integers(0, 200), kind=st.sampled_from(["text", "speech", "call"]))
+    def generates(self, data: st.DataObject, words: str, ms: int, kind: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.generating)))
+        self.generating[name] += 1
+        step = self.generating[name]
+        match kind:
+            case "text":
+                self.report(fx.TextDelta(name, words))
+            case "speech":
+                self.report(fx.SpeechDelta(name, words if ms % 2 else "", bytes([step % 251]) * (ms * MS)))
+            case _:
+                self.report(fx.CallDelta(name, step % 2, "look", '{"a":'))
+
+    @precondition(lambda self: self.generating)
+    @rule(
+        data=st.data(), reason=st.sampled_from(["stop", "length", "tool_calls", "broken"]), cached=st.integers(0, 300)
+    )
+    def finishes(self, data: st.DataObject, reason: str, cached: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.generating)))
+        del self.generating[name]
+        if reason == "broken":
+            self.report(fx.GenerationFailed(name, "model_error", "It broke."))
+        else:
+            self.report(fx.Generated(name, reason, 300, cached, 5))  # type: ignore[arg-type] -- one of three literals
+
+    @rule(name=st.sampled_from(["resp_0", "resp_1", "resp_2"]))
+    def is_late(self, name: str) -> None:
+        if name not in self.generating:
+            self.report(fx.SpeechDelta(name, "late", bytes(MS)))
+            self.report(fx.Generated(name, "stop"))
+
+    @rule(seconds=st.sampled_from([0.1, 3.0, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.take(self.server.tick(self.now))
+
+    # ------------------------------------------------------------ what always holds
+    @invariant()
+    def one_terminal_event(self) -> None:
+        for name in self.created:
+            assert self.finished[name] <= 1
+        running = [name for name in self.created if not self.finished[name]]
+        default = [name for name in running if self.client.responses[name].in_conversation]
+        assert len(default) <= 1
+        assert (self.client.active.id if self.client.active else None) == (default[0] if default else None)
+        assert set(self.generating) <= set(running)
+
+    @invariant()
+    def nothing_stays_open(self) -> None:
+        if all(self.finished[name] for name in self.created):
+            assert not self.open_parts
+            assert not self.open_items
+
+    @invariant()
+    def both_ends_agree(self) -> None:
+        ours, theirs = self.client.conversation, self.server.conversation
+        assert ours.order == theirs.order
+        assert list(ours) == list(theirs)
+        assert self.client.session == self.server.session
+
+    @invariant()
+    def no_sound_is_lost_or_doubled(self) -> None:
+        for item in self.server.conversation:
+            if not isinstance(item, Message) or item.role != "assistant":
+                continue
+            ledger, told = self.server.conversation.sound(item.id, 0), self.client.conversation.sound(item.id, 0)
+            if ledger is not None:
+                assert ledger.audio == bytes(self.sent_audio[item.id])
+                assert ledger.audio == (told.audio if told else b"")
+            if item.status != "in_progress" and isinstance(item.content[0], OutputAudio):
+                assert item.content[0].transcript == (ledger.transcript if ledger else "")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "server"):
+            return
+        stopped = {effect.response_id for effect in self.server.close(self.now) if isinstance(effect, fx.Stop)}
+        assert stopped == set(self.generating)
+        assert self.server.close(self.now) == []
+        assert self.server.receive("{}", self.now) == []
+        assert self.server.deadline() is None
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
