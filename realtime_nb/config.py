@@ -14,10 +14,12 @@ from typing import Any, Literal, TypedDict
 from realtime_nb.errors import ConfigError
 from realtime_nb.models import ModelCard
 from realtime_nb.models.words import PHRASES, normal
+from realtime_nb.protocol.events import ResponseParams
 from realtime_nb.protocol.faults import EventError
 from realtime_nb.protocol.session_config import Session, merge
+from realtime_nb.protocol.strict import refuse_unknown, to_struct
 
-__all__ = ["ResponseConfig", "SessionConfig", "check_session", "response_fields", "session_fields"]
+__all__ = ["ResponseConfig", "SessionConfig", "check_session", "response_params", "session_fields"]
 
 Modality = Literal["audio", "text"]
 Format = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
@@ -165,22 +167,36 @@ def session_fields(config: Mapping[str, Any], card: ModelCard, *, caller: str = 
     return {"type": "realtime", **_fields(config, SessionConfig.__annotations__, card, caller)}
 
 
-def response_fields(config: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
+def response_params(config: Mapping[str, Any], card: ModelCard) -> ResponseParams:
     """The ``response`` of a ``response.create`` with these keywords.
 
     Parameters
     ----------
     config : mapping
-        Keywords of :class:`ResponseConfig`.
+        Keywords of :class:`ResponseConfig`; tools already as the API has them.
     card : ModelCard
         Asked whether the model can do it.
 
     Returns
     -------
-    dict
-        As JSON values.
+    ResponseParams
+        Checked.
+
+    Raises
+    ------
+    ConfigError
+        An unknown keyword, with the nearest known one, or a wrong value.
+    Unsupported
+        The card says no.
     """
-    return _fields(config, ResponseConfig.__annotations__, card, 'session.say("Hello.", response=dict({}))')
+    caller = 'session.say("Hello.", response=dict({}))'
+    fields = _fields(config, ResponseConfig.__annotations__, card, caller)
+    try:
+        params = to_struct(fields, ResponseParams, "response")
+        refuse_unknown(fields, params, "response")
+    except EventError as error:
+        raise _refused(error, caller) from None
+    return params
 
 
 def _fields(config: Mapping[str, Any], known: Iterable[str], card: ModelCard, caller: str) -> dict[str, Any]:
@@ -251,6 +267,10 @@ def check_session(fields: Mapping[str, Any], *, caller: str = "rt.connect({})") 
     try:
         merge(Session(), fields)
     except EventError as error:
-        name = (error.param or "").rpartition(".")[2]
-        hint = caller.format(f"{name}={_EXAMPLES[name]}") if name in _EXAMPLES else None
-        raise ConfigError(f"{caller.partition('(')[0]}(): {error.message}", hint=hint) from None
+        raise _refused(error, caller) from None
+
+
+def _refused(error: EventError, caller: str) -> ConfigError:
+    name = (error.param or "").rpartition(".")[2]
+    hint = caller.format(f"{name}={_EXAMPLES[name]}") if name in _EXAMPLES else None
+    return ConfigError(f"{caller.partition('(')[0]}(): {error.message}", hint=hint)

@@ -7,7 +7,6 @@ the clock; sent faster than it sounds, a stream would be interrupted too late.
 from __future__ import annotations
 
 import asyncio
-import bisect
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from realtime_nb.audio import Audio, Resampler, wire_format
 from realtime_nb.errors import AudioError
 from realtime_nb.portal import await_on
 
-__all__ = ["PIECE_S", "Encoder", "Pace", "SoundClock", "chunks_of", "pieces_of", "silence"]
+__all__ = ["PIECE_S", "Encoder", "Pace", "chunks_of", "pieces_of", "silence"]
 
 PIECE_S = 0.04
 """What one ``input_audio_buffer.append`` carries; 20 to 100 ms are usual (protocol, 8)."""
@@ -37,7 +36,7 @@ class Encoder:
 
     def __init__(self, format: str, rate: int | None = None) -> None:
         self.format = wire_format(format)
-        self._rate = rate
+        self.rate = rate
         self._resampler: Resampler | None = None
 
     def feed(self, chunk: Any) -> bytes:
@@ -60,11 +59,11 @@ class Encoder:
             An array without a rate, or no sound at all.
         """
         if isinstance(chunk, bytes | bytearray | memoryview):
-            if self._rate is None:
+            if self.rate is None:
                 return self._whole(bytes(chunk))
-            return self._encode(Audio.from_pcm16(chunk, self._rate))
-        if hasattr(chunk, "__array__") and self._rate is not None:
-            return self._encode(Audio.from_array(chunk, rate=self._rate))
+            return self._encode(Audio.from_pcm16(chunk, self.rate))
+        if hasattr(chunk, "__array__") and self.rate is not None:
+            return self._encode(Audio.from_array(chunk, rate=self.rate))
         if hasattr(chunk, "__array__"):
             raise AudioError(
                 f"a chunk of shape {np.shape(chunk)} came without its sample rate, and it will not be guessed: "
@@ -150,28 +149,3 @@ class Pace:
         now = asyncio.get_running_loop().time()
         self._due = max(self._due or now, now - PIECE_S) + seconds
         await asyncio.sleep(max(0.0, self._due - now))
-
-
-class SoundClock:
-    """Which moment of the clock a moment of the sound was: ``audio_end_ms`` counts from the first sample sent."""
-
-    def __init__(self) -> None:
-        self._ends_s: list[float] = []
-        self._times_s: list[float] = []
-
-    @property
-    def sent_s(self) -> float:
-        """How much sound was sent, in seconds."""
-        return self._ends_s[-1] if self._ends_s else 0.0
-
-    def sent(self, seconds: float, now_s: float) -> None:
-        """Note that `seconds` of sound were sent, their end at `now_s`."""
-        self._ends_s.append(self.sent_s + seconds)
-        self._times_s.append(now_s)
-
-    def when_s(self, sound_s: float) -> float | None:
-        """When the sample at `sound_s` was sent; None before anything was."""
-        if not self._ends_s:
-            return None
-        index = min(bisect.bisect_left(self._ends_s, sound_s), len(self._ends_s) - 1)
-        return self._times_s[index] - (self._ends_s[index] - sound_s)

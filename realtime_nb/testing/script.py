@@ -304,9 +304,7 @@ class Script:
         self._last_item = item["id"]
         inner = {**at, "item_id": item["id"], "call_id": call.call_id}
         yield self._event("response.function_call_arguments.delta", delta=call.arguments, **inner)
-        yield self._event(
-            "response.function_call_arguments.done", name=call.name, arguments=call.arguments, **inner
-        )
+        yield self._event("response.function_call_arguments.done", name=call.name, arguments=call.arguments, **inner)
         yield self._event("response.output_item.done", item=done, **at)
         yield self._event("conversation.item.done", item=done, previous_item_id=None)
         response["output"].append(done)

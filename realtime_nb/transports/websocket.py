@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -171,7 +172,7 @@ def _refusal(url: str, fault: Exception, timeout_s: float) -> ConnectError:
     elif isinstance(fault, InvalidURI | ValueError):
         why = "this is not a WebSocket address, which reads ws://host:port/path or wss://host/path"
     elif isinstance(fault, OSError):
-        why = fault.strerror or str(fault) or type(fault).__name__
+        why = os.strerror(fault.errno) if fault.errno and fault.errno > 0 else (fault.strerror or str(fault))
     else:
         why = f"what answers there is no realtime server ({type(fault).__name__})"
     return ConnectError(f"no connection to {place}: {why}", hint='rt.connect("local")  # needs no network')

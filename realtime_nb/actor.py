@@ -1,0 +1,383 @@
+"""A session at home: what happens on its own loop, from the user's message to the last tool call's answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from realtime_nb.book import MARK, Ask, TurnBook, format_name
+from realtime_nb.errors import LocalProtocolError, RealtimeError, ServerError
+from realtime_nb.history import History
+from realtime_nb.link import Link
+from realtime_nb.live import Encoder, pieces_of
+from realtime_nb.models import ModelCard
+from realtime_nb.parts import Said
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.base import replace
+from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputAudio, ItemReference
+from realtime_nb.protocol.session_config import Session
+from realtime_nb.reply import Delta, Reply
+from realtime_nb.stream import Stream
+from realtime_nb.tools import ToolBox
+from realtime_nb.transports.base import Transport
+from realtime_nb.turn import Turn
+from realtime_nb.usage import BudgetGuard, Tokens
+from realtime_nb.verdict import verdict, with_turn
+
+__all__ = ["ANSWER_S", "Actor"]
+
+ANSWER_S = 60.0
+"""How long a turn may go without any event before it is given up."""
+UPDATE_S = 10.0
+"""How long the server may take to acknowledge a change of the session."""
+CANCEL_S = 1.0
+"""How long a cancelled response may take to say so; a cancel takes effect within 100 ms."""
+ABORT_S = 2.5
+"""How long an aborted turn may take to leave its session in order."""
+MAX_TOOL_ROUNDS = 8
+"""Calls after calls; then the model is asked to answer without any."""
+_CHARS_PER_TOKEN = 3.0
+_BUSY = "conversation_already_has_active_response"
+
+
+class Actor:
+    """One session's tasks. Everything here runs on one loop; other threads come in by the portal.
+
+    Parameters
+    ----------
+    transport : Transport
+        Connected.
+    card : ModelCard
+        Of the model.
+    tools : ToolBox
+        The functions it may call.
+    budget_usd : float, optional
+        What may be spent, in US dollars.
+    """
+
+    def __init__(
+        self, transport: Transport, card: ModelCard, tools: ToolBox, *, budget_usd: float | None = None
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.card = card
+        self.tools = tools
+        self.guard = BudgetGuard(card, budget_usd)
+        self.link = Link(transport, heard=self._heard, sent=self._sent, gone=self._gone)
+        self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
+        self.history = History(self.link.log, card)
+        self._floor = asyncio.Lock()
+        self._speaking: Turn | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._encoder: Encoder | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session's configuration, as the server last told it."""
+        session = self.link.connection.session
+        return session if isinstance(session, Session) else Session()
+
+    @property
+    def input_format(self) -> str:
+        """The format of the sound that is sent."""
+        return format_name(self.session.audio.input.format)
+
+    # ---------------------------------------------------------------- the session
+    async def configure(self, fields: dict[str, Any], timeout_s: float = UPDATE_S) -> None:
+        """Change the session, and wait until the server has."""
+        before = self.book.sessions
+        event_id = await self.link.send(ev.SessionUpdate(session=fields))
+        await self.link.until(lambda: self.book.sessions > before, timeout_s, about=[event_id], what="session.updated")
+
+    async def append(self, chunk: Any, rate: int | None) -> None:
+        """Send sound as it comes; whoever calls keeps the pace."""
+        if self._encoder is None or (self._encoder.rate, self._encoder.format.type) != (rate, self.input_format):
+            self._encoder = Encoder(self.input_format, rate)
+        for piece in pieces_of(self._encoder.feed(chunk), self._encoder.format.type):
+            await self.link.send(ev.InputAudioBufferAppend(audio=piece))
+
+    async def close(self) -> None:
+        """End the connection and every task; idempotent."""
+        await self.link.close()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=0.2)  # they learn of the end by themselves
+            for task in late:
+                task.cancel()
+
+    def _heard(self, event: Any, now_s: float) -> None:
+        self.book.hear(event, now_s)
+
+    def _sent(self, event: Any, now_s: float) -> None:
+        self.book.sent(event, now_s)
+
+    def _gone(self) -> None:
+        """The connection has ended: what nobody waits for is finished here."""
+        for turn in self.book.turns:
+            if turn.task is None:
+                turn.finish(with_turn(self.link.ending(), turn))
+
+    # ---------------------------------------------------------------- a turn
+    async def open(
+        self, said: Said, params: ev.ResponseParams, timeout_s: float
+    ) -> tuple[Turn, asyncio.Queue[Delta | None]]:
+        """Start a turn, and give it at once, with the queue of its pieces."""
+        self.link.check_open()
+        turn = self.book.open()
+        turn.task = self._start(self._conduct(turn, said, params, timeout_s))
+        return turn, turn.listen()
+
+    def _new_turn(self) -> Turn:
+        return Turn(self.card, self.loop, self.book)
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def see_through(self, turn: Turn) -> Turn:
+        """Wait for a turn; whoever is cancelled here has the turn aborted."""
+        try:
+            return await turn.whole()
+        except asyncio.CancelledError:
+            await self.abort(turn)
+            raise
+
+    async def abort(self, turn: Turn) -> None:
+        """Stop a turn's task and wait until it has left the session in order."""
+        if turn.task is not None and not turn.done:
+            turn.task.cancel()
+            await asyncio.wait({turn.task}, timeout=ABORT_S)
+
+    async def _conduct(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> None:
+        """See a turn through its responses; whatever happens to it, it is finished."""
+        try:
+            if params.conversation == "none":
+                reply = await self._aside(turn, said, params, timeout_s)
+            else:
+                async with self._floor:
+                    self._speaking = turn
+                    reply = await self._in_conversation(turn, said, params, timeout_s)
+            turn.finish(verdict(turn, reply, limited=self._limited(params)))
+        except asyncio.CancelledError:
+            turn.finish()
+            raise
+        except Exception as error:  # noqa: BLE001 - raised where the turn is waited for
+            turn.finish(with_turn(error, turn))
+        finally:
+            if self._speaking is turn:
+                self._speaking = None
+
+    async def _in_conversation(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
+        await self._quiet(timeout_s)
+        self._afford(params, said.tokens())
+        about = await self._tell(turn, said)
+        reply = None
+        if said.live is not None:
+            detection = self.session.audio.input.turn_detection
+            reply = await Stream(self.link, self.book, turn, detection, self.input_format).send(said, timeout_s)
+        if reply is None:
+            reply = await self._respond(turn, params, timeout_s, about=about)
+        return await self._use_tools(turn, reply, params, timeout_s)
+
+    async def _aside(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
+        """Out of band: what is said is read beside the conversation, and not remembered."""
+        if said.live is not None:
+            raise LocalProtocolError(
+                "a live stream goes into the conversation: out of band it cannot be said",
+                hint='session.say(clip, response={"conversation": "none"})',
+            )
+        self._afford(params, said.tokens())
+        context = params.input
+        if context is None:
+            context = tuple(ItemReference(id=item_id) for item_id in self.link.connection.conversation.order)
+        if said.message is not None:
+            context = (*context, said.message)
+        mark = self.link.ids.new("turn")
+        marked = replace(params, input=context, metadata={**(params.metadata or {}), MARK: mark})
+        return await self._respond(turn, marked, timeout_s, mark=mark)
+
+    async def _tell(self, turn: Turn, said: Said) -> list[str]:
+        """Put what is said into the conversation; gives the ids of the events that did."""
+        if said.message is None:
+            return []
+        message = replace(said.message, id=self.link.ids.new("item"))
+        if any(isinstance(part, InputAudio) for part in message.content):
+            turn.heard.append(message.id)
+        return [await self.link.send(ev.ConversationItemCreate(item=message))]
+
+    # ---------------------------------------------------------------- a response
+    async def _quiet(self, timeout_s: float) -> None:
+        """Wait until nothing answers in the conversation: only one response at a time."""
+        connection = self.link.connection
+        await self.link.until(lambda: connection.active is None, timeout_s, what="the end of the response under way")
+
+    def _afford(self, params: ev.ResponseParams, added: Tokens) -> None:
+        """Raise :class:`BudgetExceeded` before anything is spent that may pass the budget."""
+        session = self.session
+        if not self.guard.spent_usd:
+            added += Tokens(text=int(len(params.instructions or session.instructions) / _CHARS_PER_TOKEN))
+        modalities = params.output_modalities or session.output_modalities
+        limit = params.max_output_tokens or session.max_output_tokens
+        self.guard.check(
+            added,
+            output="text" if modalities == ("text",) else "audio",
+            max_output_tokens=None if limit == "inf" else limit,
+        )
+
+    def _limited(self, params: ev.ResponseParams) -> bool:
+        """Whether the user set a limit to the reply's length."""
+        return (params.max_output_tokens or self.session.max_output_tokens) != "inf"
+
+    async def _respond(
+        self,
+        turn: Turn,
+        params: ev.ResponseParams,
+        timeout_s: float,
+        *,
+        about: Sequence[str] = (),
+        mark: str | None = None,
+    ) -> Reply:
+        """Ask for a response and see it through; once more, if the server's own was faster."""
+        while True:
+            if mark is None:
+                await self._quiet(timeout_s)
+            ask = Ask(turn, self.link.now_s, mark)
+            try:
+                return await self._ask(ask, params, timeout_s, about)
+            except ServerError as error:
+                self.book.disown(ask)
+                if error.code != _BUSY:
+                    raise
+            except LocalProtocolError:
+                self.book.withdraw(ask)
+                if self.link.connection.active is None:
+                    raise
+            except (asyncio.CancelledError, TimeoutError):
+                await self._stop(ask)
+                raise
+
+    async def _ask(self, ask: Ask, params: ev.ResponseParams, timeout_s: float, about: Sequence[str]) -> Reply:
+        self.book.ask(ask)
+        given = None if params == ev.ResponseParams() else params
+        ids = [*about, await self.link.send(ev.ResponseCreate(response=given))]
+        try:
+            reply = await self.link.until(lambda: ask.reply, timeout_s, about=ids, what="the response")
+            await self.link.until(lambda: reply.done, timeout_s, about=ids, what="the end of the response")
+        except ServerError as error:
+            if error.event_id in about:  # what was said was refused: no answer is wanted
+                await self._stop(ask)
+            raise
+        return reply
+
+    async def _stop(self, ask: Ask) -> None:
+        """Nobody waits for this response any more: cancel it, now or when it begins."""
+        ask.abandoned = True
+        if ask.reply is not None and ask.reply.done:
+            return
+        with contextlib.suppress(RealtimeError, TimeoutError):
+            await self._cancel(ask.reply.id if ask.reply is not None else None)
+            await self.link.until(lambda: ask.reply is not None and ask.reply.done, CANCEL_S)
+
+    async def _cancel(self, response_id: str | None) -> str:
+        return await self.link.send(ev.ResponseCancel(response_id=response_id))
+
+    def _began(self, reply: Reply, ask: Ask | None) -> None:
+        if ask is not None and ask.abandoned:
+            self._start(self._cancel(reply.id))
+
+    def _ended(self, reply: Reply) -> None:
+        response = reply.state.response
+        aside = MARK in (response.metadata or {})
+        self.guard.settle(response.usage, conversation="none" if aside else "auto")
+
+    def _orphaned(self, turn: Turn, reply: Reply) -> None:
+        """A response that the server made by itself: its calls are run all the same."""
+        turn.task = self._start(self._follow(turn, reply))
+
+    async def _follow(self, turn: Turn, reply: Reply) -> None:
+        params = ev.ResponseParams()
+        try:
+            if self._wanted(reply):
+                async with self._floor:
+                    self._speaking = turn
+                    reply = await self._use_tools(turn, reply, params, ANSWER_S)
+            turn.finish(verdict(turn, reply, limited=self._limited(params)))
+        except asyncio.CancelledError:
+            turn.finish()
+            raise
+        except Exception as error:  # noqa: BLE001 - raised where the turn is waited for
+            turn.finish(with_turn(error, turn))
+
+    # ---------------------------------------------------------------- tools
+    def _wanted(self, reply: Reply) -> list[FunctionCall]:
+        """The calls of a completed response that are ours to run."""
+        if reply.state.status != "completed":
+            return []
+        return [item for item in reply.items if isinstance(item, FunctionCall)]
+
+    async def _use_tools(self, turn: Turn, reply: Reply, params: ev.ResponseParams, timeout_s: float) -> Reply:
+        """Run the calls, send all their outputs, then ask once; until an answer needs no more."""
+        for left in reversed(range(MAX_TOOL_ROUNDS)):
+            calls = self._wanted(reply)
+            if not calls:
+                break
+            self._afford(params, Tokens())
+            records = await self.tools.run(calls)
+            for record in records:
+                turn.ran.append(record)
+                await self.link.send(
+                    ev.ConversationItemCreate(item=FunctionCallOutput(call_id=record.call_id, output=record.output))
+                )
+            if len(records) < len(calls):  # the rest is answered by whoever declared it, and asks then
+                break
+            again = replace(params, input=None, tool_choice=self._next_choice(params, left))
+            reply = await self._respond(turn, again, timeout_s)
+        return reply
+
+    def _next_choice(self, params: ev.ResponseParams, left: int) -> Any:
+        """After calls: a forced choice would force the next one, too (protocol, 7)."""
+        if not left:
+            return "none"
+        forced = (params.tool_choice or self.session.tool_choice) not in ("auto", "none")
+        return "auto" if forced else params.tool_choice
+
+    # ---------------------------------------------------------------- interruption
+    async def interrupt(self, audio_end_ms: int | None) -> Turn | None:
+        """Stop what is being answered or said; gives the turn that was stopped."""
+        self.link.check_open()
+        active = self.link.connection.active
+        stopped, reply = self.book.owner(active.id) if active is not None else (self._speaking, None)
+        if reply is not None:
+            with contextlib.suppress(TimeoutError, ServerError):  # it may be over by now
+                event_id = await self._cancel(reply.id)
+                await self.link.until(lambda: reply.done, CANCEL_S, about=[event_id])
+        if stopped is not None:
+            await self._settle(stopped, cancel=reply is None)
+        heard = stopped or next(reversed(self.book.turns), None)
+        if heard is not None and audio_end_ms is not None:
+            await self._truncate(heard, audio_end_ms)
+        return stopped
+
+    async def _settle(self, turn: Turn, *, cancel: bool) -> None:
+        """Wait until an interrupted turn is finished; cancel its task where no response was there to be cancelled."""
+        if cancel:
+            await self.abort(turn)
+        elif turn.task is not None:
+            await asyncio.wait({turn.task}, timeout=ABORT_S)
+
+    async def _truncate(self, turn: Turn, audio_end_ms: int) -> None:
+        """Let the model forget what was not heard."""
+        spoken = turn.replies[-1].spoken if turn.replies else None
+        if spoken is None:
+            return
+        item_id, content_index, came_ms = spoken
+        if audio_end_ms <= 0:  # truncating to nothing is an error there; deleting is not
+            await self.link.send(ev.ConversationItemDelete(item_id=item_id))
+            return
+        await self.link.send(
+            ev.ConversationItemTruncate(
+                item_id=item_id, content_index=content_index, audio_end_ms=min(audio_end_ms, came_ms)
+            )
+        )

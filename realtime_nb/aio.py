@@ -1,0 +1,267 @@
+"""The awaitable face of a session: every method is a coroutine, good on any running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from realtime_nb.actor import ANSWER_S, Actor
+from realtime_nb.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
+from realtime_nb.deltas import Deltas
+from realtime_nb.display import Show, screen_for
+from realtime_nb.errors import LocalProtocolError
+from realtime_nb.models import ModelCard
+from realtime_nb.parts import Said, sort_parts
+from realtime_nb.portal import await_on
+from realtime_nb.protocol.events import ResponseParams, decode_client
+from realtime_nb.protocol.faults import EventError
+from realtime_nb.protocol.session_config import Session as Config
+from realtime_nb.turn import Turn
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+    import pandas as pd
+
+__all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
+
+PUBLIC = (
+    *("say", "stream", "append", "interrupt"),
+    *("update", "tool", "send", "close"),
+    *("history", "turns", "usage", "events", "rate_limits"),
+    *("id", "config", "card", "brain", "budget_usd"),
+)
+"""What both faces have, and Tab shows."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def at_home(
+    method: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]:
+    """Run a method on the session's own loop, whichever loop awaits it."""
+
+    async def homed(self: AsyncSession, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await await_on(self.actor.loop, method(self, *args, **kwargs))
+
+    functools.update_wrapper(homed, method)
+    return homed
+
+
+def prepare(
+    actor: Actor, parts: Sequence[Any], response: Mapping[str, Any] | None, rate: int | None
+) -> tuple[Said, ResponseParams]:
+    """Sort what ``say`` was given, on the caller's thread: a figure is drawn there, a generator belongs there.
+
+    Parameters
+    ----------
+    actor : Actor
+        The session at home.
+    parts : sequence
+        What is said.
+    response : mapping, optional
+        What the response is to do otherwise.
+    rate : int, optional
+        Of arrays that do not say.
+
+    Returns
+    -------
+    tuple of Said and ResponseParams
+        Ready to begin.
+    """
+    actor.link.check_open()
+    given = dict(response or {})
+    if "tools" in given:
+        given["tools"] = actor.tools.schemas(given["tools"])
+    params = response_params(given, actor.card)
+    return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
+
+
+class AsyncSession:
+    """A conversation with a model; ``session.aio``.
+
+    Parameters
+    ----------
+    actor : Actor
+        The session at home.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        weakref.finalize(self, _drop, actor)  # a session nobody holds any more leaves no socket behind
+
+    # ---------------------------------------------------------------- saying
+    async def say(
+        self,
+        *parts: Any,
+        response: ResponseConfig | None = None,
+        rate: int | None = None,
+        wait: bool = True,
+        show: Show = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Turn:
+        """Say something and await the answer; see :meth:`realtime_nb.Session.say`."""
+        screen = screen_for(show)
+        said, params = prepare(self.actor, parts, response, rate)
+        turn, _ = await await_on(self.actor.loop, self.actor.open(said, params, timeout_s))
+        if wait:
+            try:
+                await await_on(self.actor.loop, self.actor.see_through(turn), beat=lambda: screen.update(turn))
+            finally:
+                screen.finish(turn)
+        return turn
+
+    async def stream(
+        self,
+        *parts: Any,
+        response: ResponseConfig | None = None,
+        rate: int | None = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Deltas:
+        """Say something and give the answer's pieces: ``async for delta in await session.aio.stream(...)``."""
+        said, params = prepare(self.actor, parts, response, rate)
+        turn, queue = await await_on(self.actor.loop, self.actor.open(said, params, timeout_s))
+        return Deltas(self.actor, turn, queue)
+
+    @at_home
+    async def append(self, chunk: Any, *, rate: int | None = None) -> None:
+        """Send sound as it comes from a microphone; see :meth:`realtime_nb.Session.append`."""
+        await self.actor.append(chunk, rate)
+
+    @at_home
+    async def interrupt(self, audio_end_ms: int | None = None) -> Turn | None:
+        """Stop the answer; see :meth:`realtime_nb.Session.interrupt`."""
+        return await self.actor.interrupt(audio_end_ms)
+
+    # ---------------------------------------------------------------- settings
+    async def update(self, **config: Unpack[SessionConfig]) -> None:
+        """Change the session's settings; see :meth:`realtime_nb.Session.update`."""
+        given: dict[str, Any] = dict(config)
+        if "tools" in given:
+            given["tools"] = self.actor.tools.replace(given["tools"])
+        fields = session_fields(given, self.card, caller="session.update({})")
+        check_session(fields, caller="session.update({})")
+        await self._configure(fields)
+
+    @at_home
+    async def _configure(self, fields: dict[str, Any]) -> None:
+        await self.actor.configure(fields)
+
+    async def tool(self, function: F) -> F:
+        """Let the model call a Python function; see :meth:`realtime_nb.Session.tool`."""
+        self.card.require("function calling")
+        self.actor.tools.add(function)
+        await self._configure({"type": "realtime", "tools": self.actor.tools.declared()})
+        return function
+
+    @at_home
+    async def send(self, event: Any) -> str:
+        """Send a client event as it is; see :meth:`realtime_nb.Session.send`."""
+        if isinstance(event, Mapping):
+            try:
+                event = decode_client(msgspec.json.encode(event).decode())
+            except EventError as error:
+                raise LocalProtocolError(error.message, hint='session.send({"type": "response.cancel"})') from None
+        return await self.actor.link.send(event)
+
+    # ---------------------------------------------------------------- what happened
+    @property
+    def history(self) -> pd.DataFrame:
+        """The conversation: one row an item."""
+        return self.actor.history.history
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """The responses: one row each, with latencies, tokens and cost."""
+        return self.actor.history.turns
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """The tokens: one row a response, direction, modality and cached or not, with its price."""
+        return self.actor.history.usage
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The wire: one row an event."""
+        return self.actor.history.events
+
+    @property
+    def rate_limits(self) -> pd.DataFrame:
+        """What was left of the rate limits, as the server told."""
+        return self.actor.history.rate_limits
+
+    # ---------------------------------------------------------------- what it is
+    @property
+    def id(self) -> str:
+        """The session's id at the server."""
+        return self.actor.session.id
+
+    @property
+    def config(self) -> Config:
+        """The settings in force, as the server last told them."""
+        return self.actor.session
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.actor.card
+
+    @property
+    def brain(self) -> str:
+        """Which model really answers: the local engine names its own, another server is taken at its word."""
+        return self.config.brain or self.config.model
+
+    @property
+    def budget_usd(self) -> float | None:
+        """What may be spent, in US dollars; may be set."""
+        return self.actor.guard.budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, usd: float | None) -> None:
+        self.actor.guard.budget_usd = usd
+
+    # ---------------------------------------------------------------- the end
+    @at_home
+    async def close(self) -> None:
+        """End the session within 2 s; idempotent."""
+        await self.actor.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __dir__(self) -> list[str]:
+        return sorted(PUBLIC)
+
+    def __repr__(self) -> str:
+        return f"AsyncSession({', '.join(f'{name} {fact}' for name, fact in facts(self).items())})"
+
+
+def facts(session: AsyncSession) -> dict[str, str]:
+    """What a person wants to know of a session."""
+    guard, end = session.actor.guard, session.actor.link.closed
+    budget = "" if guard.budget_usd is None else f" of ${guard.budget_usd:.2f}"
+    return {
+        "model": session.card.name,
+        "brain": session.brain,
+        "turns": str(len(session.actor.book.turns)),
+        "cost": f"${guard.spent_usd:.6f}{budget}",
+        "state": "open" if end is None else f"closed ({end.code})" if end.code else "closed",
+    }
+
+
+def _drop(actor: Actor) -> None:
+    if actor.link.closed is None and actor.loop.is_running():
+        asyncio.run_coroutine_threadsafe(actor.close(), actor.loop)

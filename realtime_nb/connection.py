@@ -1,0 +1,300 @@
+"""How a session comes about: the address, the handshake, ``session.created``, and the settings acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from realtime_nb.actor import Actor
+from realtime_nb.aio import AsyncSession
+from realtime_nb.config import SessionConfig, check_session, session_fields
+from realtime_nb.display import ProgressView
+from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
+from realtime_nb.local import Stages, start
+from realtime_nb.models import ModelCard
+from realtime_nb.models import model as card_of
+from realtime_nb.portal import await_on, call_on, portal
+from realtime_nb.protocol.events import ErrorDetail
+from realtime_nb.secret import Secret
+from realtime_nb.session import Session
+from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
+from realtime_nb.tools import ToolBox
+from realtime_nb.transports.base import Transport
+from realtime_nb.transports.websocket import open_websocket, safe_url
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+__all__ = ["aconnect", "connect", "open_actor"]
+
+CONNECT_S = 5.0
+"""How long a connection may take to come about."""
+TRANSCRIPTION = "gpt-4o-mini-transcribe"
+"""Writes down what you say, for the transcript of the turns; a small bill of its own at the service."""
+
+
+def connect(
+    to: str | None = None,
+    *,
+    model: str | None = None,
+    api_key: str | Secret | None = None,
+    auth: Auth | None = None,
+    budget_usd: float | None = None,
+    asr: str | None = None,
+    llm: str | None = None,
+    tts: str | None = None,
+    timeout_s: float = CONNECT_S,
+    **config: Unpack[SessionConfig],
+) -> Session:
+    """Open a session with a realtime model.
+
+    Parameters
+    ----------
+    to : str, optional
+        ``"local"``: the embedded engine, no key and no network; ``"openai"``; or the
+        ``ws://`` or ``wss://`` URL of any server of this protocol. By default OpenAI
+        where ``OPENAI_API_KEY`` is set, else local.
+    model : str, optional
+        By default ``gpt-realtime-mini``. The local engine plays that model: its
+        limits hold, and costs are what its card would charge; ``"local"`` is free.
+    api_key : str or Secret, optional
+        By default ``OPENAI_API_KEY`` for OpenAI and ``AZURE_OPENAI_API_KEY`` for
+        Azure; other servers get a key only from here.
+    auth : {"bearer", "api-key"}, optional
+        Which header the key goes into; by default the one of the host.
+    budget_usd : float, optional
+        Responses that might pass it are refused before they are asked for.
+    asr, llm, tts : str, optional
+        What hears, thinks and speaks in the local engine: a name of ``realtime-nb
+        models list``, or ``openai:http://HOST:PORT/v1#MODEL``.
+    timeout_s : float
+        How long the connection may take, in seconds; loading models is not counted.
+    **config : SessionConfig
+        The session's settings in the API's words: ``instructions``, ``voice``,
+        ``output_modalities``, ``turn_detection``, ``transcription`` (on by default),
+        ``tools`` (Python functions), ``tool_choice``, ``max_output_tokens``, ...
+
+    Returns
+    -------
+    Session
+        Connected; the server has acknowledged the settings.
+
+    Raises
+    ------
+    ConfigError
+        An unknown keyword, with the nearest known one, or a wrong value.
+    Unsupported
+        The model's card says no.
+    ConnectError
+        Nothing answers there, or what answers refuses.
+    ModelError
+        The local engine cannot be had.
+
+    Examples
+    --------
+    >>> import realtime_nb as rt
+    >>> session = rt.connect("local", voice="marin")  # doctest: +SKIP
+    >>> session.say("Name three rivers of Africa.").text  # doctest: +SKIP
+    'The Nile, the Congo and the Niger.'
+    """
+    api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
+    plan = _Plan(
+        to=to,
+        model=model,
+        key=api_key,
+        auth=auth,
+        budget_usd=budget_usd,
+        stages={"asr": asr, "llm": llm, "tts": tts},
+        timeout_s=timeout_s,
+        config=dict(config),
+    )
+    view = ProgressView()
+    try:
+        return Session(call_on(portal().loop, plan.open(view), beat=view.draw))
+    finally:
+        view.close()
+
+
+async def aconnect(
+    to: str | None = None,
+    *,
+    model: str | None = None,
+    api_key: str | Secret | None = None,
+    auth: Auth | None = None,
+    budget_usd: float | None = None,
+    asr: str | None = None,
+    llm: str | None = None,
+    tts: str | None = None,
+    timeout_s: float = CONNECT_S,
+    **config: Unpack[SessionConfig],
+) -> AsyncSession:
+    """Open a session from a coroutine; everything else is as in :func:`connect`."""
+    api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
+    plan = _Plan(
+        to=to,
+        model=model,
+        key=api_key,
+        auth=auth,
+        budget_usd=budget_usd,
+        stages={"asr": asr, "llm": llm, "tts": tts},
+        timeout_s=timeout_s,
+        config=dict(config),
+    )
+    view = ProgressView()
+    try:
+        return await await_on(portal().loop, plan.open(view), beat=view.draw)
+    finally:
+        view.close()
+
+
+class _Plan:
+    """What is to be opened, checked before anything is started."""
+
+    def __init__(
+        self,
+        *,
+        to: str | None,
+        model: str | None,
+        key: Secret | None,
+        auth: Auth | None,
+        budget_usd: float | None,
+        stages: dict[str, str | None],
+        timeout_s: float,
+        config: dict[str, Any],
+    ) -> None:
+        self.target = resolve(to, model=model, key=key, auth=auth)
+        self.model = model or DEFAULT_MODEL
+        self.card = card_of(self.model)
+        self.card.require("WebSocket", "v1/realtime")
+        self.budget_usd = budget_usd
+        self.stages = _stages(stages, embedded=self.target.local)
+        self.timeout_s = timeout_s
+        self.tools = ToolBox()
+        config.setdefault("transcription", TRANSCRIPTION)
+        if "tools" in config:
+            config["tools"] = self.tools.replace(config["tools"])
+        self.fields = session_fields(config, self.card)
+        check_session(self.fields)
+
+    async def open(self, view: ProgressView) -> AsyncSession:
+        """Reach the server and set the session up; on the portal's loop."""
+        target = self.target
+        if target.local:
+            engine = await start(self.stages, watch=view.note)
+            headers = {"Authorization": Secret(f"Bearer {engine.token.reveal()}")}
+            target = Target(with_model(engine.url, self.model), headers, engine.token)
+        transport = await open_websocket(target.url, headers=target.headers, timeout_s=self.timeout_s)
+        actor = await open_actor(
+            transport,
+            self.card,
+            tools=self.tools,
+            fields=self.fields,
+            budget_usd=self.budget_usd,
+            place=safe_url(target.url),
+            key=target.key,
+            timeout_s=self.timeout_s,
+        )
+        _close_at_exit(actor)
+        return AsyncSession(actor)
+
+
+def _stages(given: dict[str, str | None], *, embedded: bool) -> Stages:
+    chosen = {name: spec for name, spec in given.items() if spec is not None}
+    if chosen and not embedded:
+        name = next(iter(chosen))
+        raise ConfigError(
+            f"rt.connect() got {name}=, which chooses a model of the local engine, but goes elsewhere",
+            hint=f'rt.connect("local", {name}="{chosen[name]}")',
+        )
+    return Stages(**chosen)
+
+
+async def open_actor(
+    transport: Transport,
+    card: ModelCard,
+    *,
+    fields: dict[str, Any],
+    tools: ToolBox | None = None,
+    budget_usd: float | None = None,
+    place: str = "the server",
+    key: Secret | None = None,
+    timeout_s: float = CONNECT_S,
+) -> Actor:
+    """Set a session up on a connected wire.
+
+    Parameters
+    ----------
+    transport : Transport
+        Connected; it is closed if the session does not come about.
+    card : ModelCard
+        Of the model.
+    fields : dict
+        The ``session`` of the first ``session.update``.
+    tools : ToolBox, optional
+        The functions the model may call.
+    budget_usd : float, optional
+        What may be spent, in US dollars.
+    place : str
+        Where this is, for the messages.
+    key : Secret, optional
+        Masked in the server's words.
+    timeout_s : float
+        How long each answer may take, in seconds.
+
+    Returns
+    -------
+    Actor
+        After ``session.created`` and ``session.updated``.
+
+    Raises
+    ------
+    ConnectError
+        The server refused, or said nothing.
+    ServerError
+        It refused the settings.
+    """
+    actor = Actor(transport, card, tools or ToolBox(), budget_usd=budget_usd)
+    try:
+        await actor.link.until(lambda: actor.book.sessions, timeout_s, what="session.created")
+        await actor.configure(fields, timeout_s)
+    except (ConnectionClosed, TimeoutError) as error:
+        await actor.close()
+        refusal = _refusal(place, error, actor.link.last_error, key or Secret(""))
+    except BaseException:
+        await actor.close()
+        raise
+    else:
+        return actor
+    raise refusal
+
+
+def _refusal(place: str, error: OSError, said: ErrorDetail | None, key: Secret) -> ConnectError:
+    """The service refuses after the handshake: an ``error`` event, then a close (protocol, 1.1)."""
+    words = key.redact(said.message if said is not None else str(error.args[0]))
+    code = said.code if said is not None else None
+    return ConnectError(f"{place} refused the session: {words}", hint=_HINTS.get(code or "", 'rt.connect("local")'))
+
+
+_HINTS = {
+    "invalid_api_key": 'rt.connect(..., api_key="sk-...")  # or set OPENAI_API_KEY',
+    "invalid_model": 'rt.connect(..., model="gpt-realtime-mini")',
+    "missing_model": 'rt.connect(..., model="gpt-realtime-mini")',
+    "session_limit_reached": "session.close()  # another one, first",
+}
+
+_open_actors: weakref.WeakSet[Actor] = weakref.WeakSet()
+_watched: list[object] = []
+"""The portal whose end closes the sessions; a forked child has another."""
+
+
+def _close_at_exit(actor: Actor) -> None:
+    if portal() not in _watched:
+        _watched[:] = [portal()]
+        _open_actors.clear()
+        portal().at_exit(_close_all)
+    _open_actors.add(actor)
+
+
+async def _close_all() -> None:
+    await asyncio.gather(*(actor.close() for actor in list(_open_actors)), return_exceptions=True)

@@ -1,0 +1,268 @@
+"""A connection at work: the pure core, the wire, the log, and the one task that reads.
+
+Sending folds, logs and writes in one breath, so the order on the wire, in the
+log and in the state is the same. Whoever waits, waits for a state (a predicate
+over what was folded), never for time, and always with a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from realtime_nb.errors import ConnectionClosed, RateLimited, RealtimeError, RemoteProtocolError, ServerError
+from realtime_nb.history import EventLog
+from realtime_nb.protocol.base import replace
+from realtime_nb.protocol.client import ClientConnection
+from realtime_nb.protocol.events import Error, ErrorDetail
+from realtime_nb.protocol.ids import IdFactory, Ids
+from realtime_nb.transports.base import Transport
+
+__all__ = ["CLOSE_S", "Link", "server_error"]
+
+T = TypeVar("T")
+
+CLOSE_S = 1.6
+"""How long the wire may take to close; ``session.close()`` promises 2 s."""
+RECONNECT = "session = rt.connect()"
+_LIMITS = {"rate_limit_exceeded", "inference_rate_limit_exceeded"}
+
+
+def server_error(detail: ErrorDetail, *, turn: Any = None) -> ServerError:
+    """The exception for an ``error`` event.
+
+    Parameters
+    ----------
+    detail : ErrorDetail
+        What the server said.
+    turn : Turn, optional
+        What was under way.
+
+    Returns
+    -------
+    ServerError
+        :class:`~realtime_nb.errors.RateLimited` where too much was asked.
+    """
+    kind = RateLimited if detail.code in _LIMITS else ServerError
+    where = f" (at {detail.param})" if detail.param else ""
+    return kind(
+        f"{detail.message}{where}",
+        code=detail.code,
+        type=detail.type,
+        param=detail.param,
+        event_id=detail.event_id,
+        turn=turn,
+    )
+
+
+class Link:
+    """One connection of a session.
+
+    Parameters
+    ----------
+    transport : Transport
+        Connected.
+    heard, sent : callable
+        Given each event of the server, or of ours, after it was folded and logged, with its time.
+    gone : callable
+        Told once, when the connection has ended.
+    ids : IdFactory, optional
+        Names of events and items; random by default.
+    clock : callable
+        Seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        heard: Callable[[Any, float], None],
+        sent: Callable[[Any, float], None],
+        gone: Callable[[], None],
+        ids: IdFactory | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ids = ids or Ids(lambda: secrets.token_hex(10))
+        self.connection = ClientConnection(self.ids)
+        self.log = EventLog()
+        self.closed: ConnectionClosed | None = None
+        self._transport = transport
+        self._heard = heard
+        self._sent = sent
+        self._gone = gone
+        self._clock = clock
+        self._start = clock()
+        self._writing = asyncio.Lock()
+        self._waiters: set[asyncio.Event] = set()
+        self._refusals: dict[str, ErrorDetail] = {}
+        self.last_error: ErrorDetail | None = None
+        self._reader = asyncio.create_task(self._read(), name="realtime_nb reader")
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the connection."""
+        return self._clock() - self._start
+
+    # ---------------------------------------------------------------- sending
+    async def send(self, event: Any) -> str:
+        """Send one event.
+
+        Parameters
+        ----------
+        event : ClientEvent
+            Without ``event_id`` it is given one.
+
+        Returns
+        -------
+        str
+            The event's id, by which an error refers to it.
+
+        Raises
+        ------
+        ConnectionClosed
+            When the connection has ended.
+        LocalProtocolError
+            When it is not legal now.
+        """
+        async with self._writing:
+            self.check_open()
+            if event.event_id is None:
+                event = replace(event, event_id=self.ids.new("event"))
+            text = self.connection.send(event)
+            now_s = self.now_s
+            self.log.append("sent", event, now_s, len(text))
+            self._sent(event, now_s)
+            try:
+                await self._transport.send(text)
+            except ConnectionClosed as end:
+                self._end(end)
+                raise self.ending() from None
+            return str(event.event_id)
+
+    def check_open(self) -> None:
+        """Raise :class:`ConnectionClosed` if the connection has ended."""
+        if self.closed is not None:
+            raise self.ending()
+
+    def ending(self) -> ConnectionClosed:
+        """A fresh error for each raise: a shared one would collect tracebacks."""
+        end = self.closed
+        if end is None:
+            return ConnectionClosed("the connection has ended", hint=RECONNECT)
+        return ConnectionClosed(end.message, code=end.code, reason=end.reason, hint=end.hint)
+
+    # ---------------------------------------------------------------- reading
+    async def _read(self) -> None:
+        while self.closed is None:
+            try:
+                frame = await self._transport.receive()
+            except ConnectionClosed as end:
+                self._end(end)
+                return
+            self._take(frame)
+
+    def _take(self, frame: str | bytes) -> None:
+        try:
+            event = self.connection.receive(frame)
+        except RemoteProtocolError:
+            # One frame that cannot be read must not end the conversation; the core remembers it.
+            return
+        now_s = self.now_s
+        self.log.append("received", event, now_s, len(frame))
+        if isinstance(event, Error):
+            self._refused(event.error)
+        self._heard(event, now_s)
+        self.wake()
+
+    def _refused(self, detail: ErrorDetail) -> None:
+        self.last_error = detail
+        if detail.event_id:
+            self._refusals[detail.event_id] = detail
+
+    def _end(self, end: ConnectionClosed) -> None:
+        if self.closed is None:
+            said = self.last_error
+            message = end.message
+            if said is not None and end.code not in {None, 1000} and said.code and said.code in end.reason:
+                message = f"{message}: {said.message}"
+            self._set_closed(ConnectionClosed(message, code=end.code, reason=end.reason, hint=RECONNECT))
+
+    def _set_closed(self, end: ConnectionClosed) -> None:
+        self.closed = end
+        self._gone()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        for waiter in self._waiters:
+            waiter.set()
+
+    # ---------------------------------------------------------------- waiting
+    async def until(
+        self, state: Callable[[], T | None], timeout_s: float, *, about: Sequence[str] = (), what: str = "an answer"
+    ) -> T:
+        """Wait until `state` gives something.
+
+        Parameters
+        ----------
+        state : callable
+            Looks at what was folded; None and False mean not yet.
+        timeout_s : float
+            How long to wait without any event before giving up.
+        about : sequence of str
+            Ids of events that were sent: a refusal of one is raised.
+        what : str
+            What is waited for, for the message.
+
+        Returns
+        -------
+        object
+            What `state` gave.
+
+        Raises
+        ------
+        ServerError
+            The server refused `about`.
+        ConnectionClosed
+            The connection ended first.
+        TimeoutError
+            Nothing happened for `timeout_s`.
+        """
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            while True:
+                found = self._look(state, about)
+                if found:
+                    return found
+                waiter.clear()
+                try:
+                    await asyncio.wait_for(waiter.wait(), timeout_s)
+                except TimeoutError:
+                    raise TimeoutError(f"waited {timeout_s:g} s for {what}; the server sent nothing") from None
+        finally:
+            self._waiters.discard(waiter)
+
+    def _look(self, state: Callable[[], T | None], about: Sequence[str]) -> T | None:
+        for event_id in about:
+            if (detail := self._refusals.pop(event_id, None)) is not None:
+                raise server_error(detail)
+        found = state()
+        if not found:
+            self.check_open()
+        return found
+
+    # ---------------------------------------------------------------- the end
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the connection within 2 s; idempotent."""
+        if self.closed is None:
+            self._set_closed(ConnectionClosed("the session is closed", code=code, reason=reason, hint=RECONNECT))
+        with contextlib.suppress(TimeoutError, RealtimeError, OSError):
+            await asyncio.wait_for(self._transport.close(code, reason), CLOSE_S)
+        self._reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reader

@@ -1,0 +1,316 @@
+"""A conversation with a model, as a notebook holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from html import escape
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from realtime_nb.actor import ANSWER_S
+from realtime_nb.aio import PUBLIC, AsyncSession, facts, prepare
+from realtime_nb.config import ResponseConfig, SessionConfig
+from realtime_nb.deltas import Deltas
+from realtime_nb.display import Show, screen_for
+from realtime_nb.models import ModelCard
+from realtime_nb.portal import call_on
+from realtime_nb.protocol.session_config import Session as Config
+from realtime_nb.turn import Turn
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+    import pandas as pd
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Session:
+    """A conversation with a model; :func:`realtime_nb.connect` gives one.
+
+    Its methods wait for their result; ``session.aio`` has the same ones to be
+    awaited. *Interrupt* stops either at once and leaves the session usable.
+
+    Parameters
+    ----------
+    aio : AsyncSession
+        The awaitable face of the same session.
+    """
+
+    def __init__(self, aio: AsyncSession) -> None:
+        self.aio = aio
+        """The same session, to be awaited: ``turn = await session.aio.say("Hello.")``."""
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return call_on(self.aio.actor.loop, work)
+
+    # ---------------------------------------------------------------- saying
+    def say(
+        self,
+        *parts: Any,
+        response: ResponseConfig | None = None,
+        rate: int | None = None,
+        wait: bool = True,
+        show: Show = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Turn:
+        """Say or show something, and wait for the answer.
+
+        Parameters
+        ----------
+        *parts : str, Audio, path, picture or generator
+            Texts, sounds and pictures make one message, in this order. A sound is
+            an :class:`~realtime_nb.Audio`, a sound file's path, or what a recorder
+            holds; a picture is a figure, a PIL image, a uint8 array, a picture
+            file's path, or IPython's Image. A generator (plain or async) of chunks
+            (Audio, PCM16 bytes, arrays) is sent while it comes, at the pace of
+            speech, so that the server's voice detection ends the turn.
+        response : ResponseConfig, optional
+            What this one response is to do otherwise, such as
+            ``{"output_modalities": "text"}``; ``{"conversation": "none"}`` asks
+            beside the conversation and is not remembered.
+        rate : int, optional
+            Samples per second of arrays that do not say. Chunks of bytes without it
+            are in the session's input format.
+        wait : bool
+            False: give the turn at once; it fills meanwhile, ``turn.wait()`` waits.
+        show : bool or callable, optional
+            Show the words as they come: by default in a notebook only. A function
+            is given each new piece of text.
+        timeout_s : float
+            How long the server may be silent before the turn is given up, in seconds.
+
+        Returns
+        -------
+        Turn
+            What was answered. ``cancelled`` is no error: somebody interrupted.
+
+        Raises
+        ------
+        ConfigError, AudioError, ImageError, Unsupported
+            What was said cannot be sent; nothing was.
+        BudgetExceeded
+            The response might pass ``budget_usd``; nothing was sent.
+        TurnFailed, TurnIncomplete, RateLimited, ServerError
+            The response did not come to its end; what came is on ``.turn``. A reply
+            that is cut by a ``max_output_tokens`` you set is no error.
+        ConnectionClosed
+            The connection ended; what came is on ``.turn``.
+
+        Notes
+        -----
+        One answer at a time: while another one comes, this waits for its end.
+        Functions the model calls are run, their outputs sent, and the answer to
+        them awaited, all in the same turn.
+        """
+        screen, actor = screen_for(show), self.aio.actor
+        turn = self._open(parts, response, rate, timeout_s).turn
+        if wait:
+            try:
+                call_on(actor.loop, actor.see_through(turn), beat=lambda: screen.update(turn))
+            finally:
+                screen.finish(turn)
+        return turn
+
+    def stream(
+        self,
+        *parts: Any,
+        response: ResponseConfig | None = None,
+        rate: int | None = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Deltas:
+        """Say something, and iterate over the answer's pieces as they come.
+
+        Parameters
+        ----------
+        *parts : str, Audio, path, picture or generator
+            As for :meth:`say`.
+        response : ResponseConfig, optional
+            As for :meth:`say`.
+        rate : int, optional
+            As for :meth:`say`.
+        timeout_s : float
+            As for :meth:`say`.
+
+        Returns
+        -------
+        Deltas
+            Each piece has ``text`` or ``audio``; ``.turn`` is the whole. Leaving the
+            loop early interrupts the answer.
+        """
+        return self._open(parts, response, rate, timeout_s)
+
+    def _open(self, parts: tuple[Any, ...], response: Any, rate: int | None, timeout_s: float) -> Deltas:
+        actor = self.aio.actor
+        said, params = prepare(actor, parts, response, rate)
+        return Deltas(actor, *self._call(actor.open(said, params, timeout_s)))
+
+    def append(self, chunk: Any, *, rate: int | None = None) -> None:
+        """Send sound as it comes, from a microphone for instance.
+
+        The server's voice detection makes turns of it; ``session.send`` has the
+        ``input_audio_buffer.commit`` for a session without.
+
+        Parameters
+        ----------
+        chunk : Audio, bytes or array
+            The next piece; bytes without a rate are in the session's input format.
+        rate : int, optional
+            Samples per second of arrays, and of bytes that are PCM16.
+        """
+        self._call(self.aio.append(chunk, rate=rate))
+
+    def interrupt(self, audio_end_ms: int | None = None) -> Turn | None:
+        """Stop the answer that comes, as speaking over it would.
+
+        Parameters
+        ----------
+        audio_end_ms : int, optional
+            How much of its sound was heard, in milliseconds: the model forgets the
+            rest. Without it, the model remembers all that came.
+
+        Returns
+        -------
+        Turn or None
+            The turn that was stopped; None when there was none.
+        """
+        return self._call(self.aio.interrupt(audio_end_ms))
+
+    # ---------------------------------------------------------------- settings
+    def update(self, **config: Unpack[SessionConfig]) -> None:
+        """Change the session's settings; all of them, or none if one is refused.
+
+        Parameters
+        ----------
+        **config : SessionConfig
+            The keywords of :func:`realtime_nb.connect` that name settings.
+
+        Raises
+        ------
+        ConfigError, Unsupported
+            Nothing was sent.
+        ServerError
+            The server refused; nothing has changed.
+        """
+        self._call(self.aio.update(**config))
+
+    def tool(self, function: F) -> F:
+        """Let the model call a Python function; a decorator.
+
+        Parameters
+        ----------
+        function : callable
+            Its name, annotations and docstring tell the model what it is for. A
+            coroutine function is awaited, a plain one runs in a worker thread.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
+        return self._call(self.aio.tool(function))
+
+    def send(self, event: Any) -> str:
+        """Send a client event as it is.
+
+        Parameters
+        ----------
+        event : mapping or ClientEvent
+            In the API's words, such as ``{"type": "input_audio_buffer.commit"}``.
+
+        Returns
+        -------
+        str
+            Its ``event_id``: an ``error`` in ``session.events`` refers to it.
+
+        Raises
+        ------
+        LocalProtocolError
+            It is no event of the protocol.
+        """
+        return self._call(self.aio.send(event))
+
+    # ---------------------------------------------------------------- what happened
+    @property
+    def history(self) -> pd.DataFrame:
+        """The conversation: one row an item."""
+        return self.aio.history
+
+    @property
+    def turns(self) -> pd.DataFrame:
+        """The responses: one row each, with latencies, tokens and cost."""
+        return self.aio.turns
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """The tokens: one row a response, direction, modality and cached or not, with its price."""
+        return self.aio.usage
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """The wire: one row an event."""
+        return self.aio.events
+
+    @property
+    def rate_limits(self) -> pd.DataFrame:
+        """What was left of the rate limits, as the server told."""
+        return self.aio.rate_limits
+
+    # ---------------------------------------------------------------- what it is
+    @property
+    def id(self) -> str:
+        """The session's id at the server."""
+        return self.aio.id
+
+    @property
+    def config(self) -> Config:
+        """The settings in force, as the server last told them."""
+        return self.aio.config
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.aio.card
+
+    @property
+    def brain(self) -> str:
+        """Which model really answers."""
+        return self.aio.brain
+
+    @property
+    def budget_usd(self) -> float | None:
+        """What may be spent, in US dollars; may be set."""
+        return self.aio.budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, usd: float | None) -> None:
+        self.aio.budget_usd = usd
+
+    # ---------------------------------------------------------------- the end
+    def close(self) -> None:
+        """End the session within 2 s; idempotent. The frames and turns stay."""
+        self._call(self.aio.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __dir__(self) -> list[str]:
+        return sorted({*PUBLIC, "aio"})
+
+    def __repr__(self) -> str:
+        return f"Session({', '.join(f'{name} {fact}' for name, fact in facts(self.aio).items())})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
+            for name, fact in facts(self.aio).items()
+        )
+        return f'<table class="rtnb-session"><caption>Session</caption>{rows}</table>'
