@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from realtime_nb.errors import RealtimeError
 
@@ -78,9 +78,10 @@ def _demo(given: argparse.Namespace) -> int:
 # ---------------------------------------------------------------- serve
 def _serve(arguments: list[str]) -> int:
     _need_engine()
-    from realtime_nb.server.serving import serve
+    from realtime_nb.server.command import parse_options
+    from realtime_nb.server.launch import serve
 
-    return serve(arguments)
+    return serve(parse_options(arguments, prog="realtime-nb serve"))
 
 
 def _need_engine() -> None:
@@ -110,11 +111,13 @@ def _models_options(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(run=run)
 
 
-def _models_list(given: argparse.Namespace) -> int:
-    from realtime_nb.engine.weights import present, models
+def _models_list(_given: argparse.Namespace) -> int:
+    from realtime_nb.engine.weights import models, present
 
     rows = [("name", "stage", "size", "here", "licence")]
-    rows += [(w.name, w.stage, f"{w.size / 1e6:.0f} MB", "yes" if present(w.name) else "no", w.licence) for w in models()]
+    for weights in models():
+        here = "yes" if present(weights.name) else "no"
+        rows.append((weights.name, weights.stage, f"{weights.size / 1e6:.0f} MB", here, weights.licence))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -144,7 +147,7 @@ class _Bar:
         self._bar.total, self._bar.n = progress.total_bytes, progress.done_bytes
         self._bar.refresh()
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -152,7 +155,7 @@ class _Bar:
 
 
 def _models_verify(given: argparse.Namespace) -> int:
-    from realtime_nb.engine.weights import present, models, verify
+    from realtime_nb.engine.weights import models, present, verify
 
     bad = False
     for name in given.names or [weights.name for weights in models() if present(weights.name)]:
@@ -171,12 +174,12 @@ def _models_path(given: argparse.Namespace) -> int:
 
 
 # ---------------------------------------------------------------- doctor
-def _doctor(given: argparse.Namespace) -> int:
+def _doctor(_given: argparse.Namespace) -> int:
     from realtime_nb.doctor import examine, table
 
     findings = examine()
     print(table(findings))
-    return 1 if any(finding.ok is False for finding in findings) else 0
+    return 1 if any(finding.state == "broken" for finding in findings) else 0
 
 
 if __name__ == "__main__":

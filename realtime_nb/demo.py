@@ -11,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from realtime_nb.audio import Audio
     from realtime_nb.session import Session
@@ -109,14 +111,15 @@ class Demo:
                 "tts_first_chunk": _whole(latency.first_chunk_ms),
                 "total": _whole(latency.total_ms),
             },
-            "usage": turn.usage.to_dict(),
+            "usage": msgspec.to_builtins(turn.usage),
             "cost_usd": None if math.isnan(turn.cost_usd) else turn.cost_usd,
             "files": self._keep(session, turn),
         }
 
     def _keep(self, session: Session, turn: Turn) -> dict[str, str]:
         self.out.mkdir(parents=True, exist_ok=True)
-        kept = {name: self.out / name for name in ("reply.wav", "history.csv", "turns.csv", "usage.csv", "events.jsonl")}
+        names = ("reply.wav", "history.csv", "turns.csv", "usage.csv", "events.jsonl")
+        kept = {name: self.out / name for name in names}
         turn.audio.save(kept["reply.wav"])
         session.history.to_csv(kept["history.csv"], index=False)
         session.turns.to_csv(kept["turns.csv"], index=False)

@@ -10,8 +10,12 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["Finding", "examine", "table"]
+
+
+State = Literal["ok", "broken", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,8 @@ class Finding:
     ----------
     name : str
         What was looked at.
-    ok : bool or None
-        Whether it is as it should be; None where it is optional and absent.
+    state : str
+        ``ok``, ``broken``, or ``absent`` where it is optional and not there.
     fact : str
         What was found.
     hint : str, optional
@@ -31,7 +35,7 @@ class Finding:
     """
 
     name: str
-    ok: bool | None
+    state: State
     fact: str
     hint: str | None = None
 
@@ -60,18 +64,18 @@ def table(findings: list[Finding]) -> str:
     str
         One line a finding, and a ``Try:`` line below what is not well.
     """
-    mark = {True: "ok", False: "NO", None: "--"}
+    mark = {"ok": "ok", "broken": "NO", "absent": "--"}
     width = max(len(finding.name) for finding in findings)
     lines = []
     for finding in findings:
-        lines.append(f"{mark[finding.ok]}  {finding.name:<{width}}  {finding.fact}")
-        if finding.hint and not finding.ok:
+        lines.append(f"{mark[finding.state]}  {finding.name:<{width}}  {finding.fact}")
+        if finding.hint and finding.state != "ok":
             lines.append(f"    {'':<{width}}  Try: {finding.hint}")
     return "\n".join(lines)
 
 
 def _python() -> Iterator[Finding]:
-    yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 _EXTRAS = {  # extra -> the modules it brings
@@ -84,10 +88,7 @@ def _extras() -> Iterator[Finding]:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         fact = f"not installed: {', '.join(missing)}" if missing else "installed"
-        required = extra == "local"
-        yield Finding(
-            f"extra [{extra}]", (not missing) if required or not missing else None, fact, f'pip install "realtime-nb[{extra}]"'
-        )
+        yield Finding(f"extra [{extra}]", "absent" if missing else "ok", fact, f'pip install "realtime-nb[{extra}]"')
 
 
 def _kernel() -> Iterator[Finding]:
@@ -96,49 +97,60 @@ def _kernel() -> Iterator[Finding]:
     version = importlib.metadata.version("ipykernel")
     broken = version.startswith("7.0.")
     fact = f"{version}: widgets cannot send from a thread" if broken else version
-    yield Finding("ipykernel", not broken, fact, 'pip install -U "ipykernel!=7.0.*"')
+    yield Finding("ipykernel", "broken" if broken else "ok", fact, 'pip install -U "ipykernel!=7.0.*"')
 
 
 def _key() -> Iterator[Finding]:
     known = bool(os.environ.get("OPENAI_API_KEY"))
-    fact = "OPENAI_API_KEY is set: rt.connect() goes to OpenAI" if known else "none: rt.connect() starts the local engine"
-    yield Finding("key", True, fact)
+    goes = (
+        "OPENAI_API_KEY is set: rt.connect() goes to OpenAI" if known else "none: rt.connect() goes to the local engine"
+    )
+    yield Finding("key", "ok", goes)
 
 
 def _loopback() -> Iterator[Finding]:
     try:
         with socket.create_server(("127.0.0.1", 0)):
-            yield Finding("loopback", True, "127.0.0.1 accepts a listener")
+            yield Finding("loopback", "ok", "127.0.0.1 accepts a listener")
     except OSError as error:
-        yield Finding("loopback", False, f"no listener on 127.0.0.1: {error.strerror}", "realtime-nb serve --port 8765")
+        fact = f"no listener on 127.0.0.1: {error.strerror}"
+        yield Finding("loopback", "broken", fact, "realtime-nb serve --port 8765")
 
 
 def _brain() -> Iterator[Finding]:
-    if importlib.util.find_spec("psutil") is None and not os.path.exists("/proc/meminfo"):  # noqa: PTH110 - no Path needed
-        return
     from realtime_nb.engine.memory import available_bytes, best_brain
 
     name = best_brain()
-    yield Finding("brain", True, f"{name} fits ({available_bytes() / 1e9:.1f} GB of memory to be had)")
+    yield Finding("brain", "ok", f"{name} fits ({available_bytes() / 1e9:.1f} GB of memory to be had)")
 
 
 def _weights() -> Iterator[Finding]:
-    from realtime_nb.engine.weights import present, models
+    from realtime_nb.engine.weights import models, present
 
     for weights in models():
         here = present(weights.name)
+        fact = f"{weights.stage}, {weights.size / 1e6:.0f} MB, {weights.licence}"
         yield Finding(
             f"model {weights.name}",
-            True if here else None,
-            f"{weights.stage}, {weights.size / 1e6:.0f} MB, {weights.licence}{'' if here else ': not fetched'}",
+            "ok" if here else "absent",
+            fact if here else f"{fact}: not fetched yet",
             f"realtime-nb models fetch {weights.name}",
         )
 
 
 def _ocr() -> Iterator[Finding]:
     found = shutil.which("tesseract")
-    fact = "the local engine reads text in pictures" if found else "no tesseract: the local engine sees colours, not words"
-    yield Finding("tesseract", True if found else None, fact, "apt-get install tesseract-ocr")
+    fact = "the local engine reads words in pictures" if found else "the local engine sees colours and shapes, no words"
+    yield Finding("tesseract", "ok" if found else "absent", fact, "apt-get install tesseract-ocr")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _extras, _kernel, _key, _loopback, _brain, _weights, _ocr)
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python,
+    _extras,
+    _kernel,
+    _key,
+    _loopback,
+    _brain,
+    _weights,
+    _ocr,
+)

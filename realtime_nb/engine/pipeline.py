@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from realtime_nb.audio.resample import Resampler
 from realtime_nb.engine.base import Cancel, ChatCallDelta, ChatEnd, ChatText, Tts
@@ -84,9 +85,7 @@ class Pipeline:
         if not cancel.is_set():
             emit(_generated(response_id, end, was_cut=mouth.was_cut))
 
-    def _write(
-        self, request: GenerateRequest, response_id: str, emit: Emit, mouth: _Mouth, cancel: Cancel
-    ) -> ChatEnd:
+    def _write(self, request: GenerateRequest, response_id: str, emit: Emit, mouth: _Mouth, cancel: Cancel) -> ChatEnd:
         """Let the brain write, and pass on what it writes."""
         chat = chat_request(request, self._describe(cancel))
         end = ChatEnd("stop", 0, 0, 0)
@@ -106,8 +105,16 @@ class Pipeline:
         return lambda picture: self._engine.vision.describe(picture, cancel=cancel)
 
 
+_REASONS: Final[Mapping[str, Literal["stop", "length", "tool_calls"]]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "cancelled": "stop",  # by the limit, or by nobody who still listens
+}
+
+
 def _generated(response_id: str, end: ChatEnd, *, was_cut: bool) -> Generated:
-    reason = "length" if was_cut or end.reason == "length" else "tool_calls" if end.reason == "tool_calls" else "stop"
+    reason = _REASONS["length" if was_cut else end.reason]
     return Generated(response_id, reason, end.prompt_tokens, end.cached_tokens, end.output_tokens)
 
 

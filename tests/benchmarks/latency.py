@@ -74,9 +74,10 @@ async def voice_to_voice(url: str, token: str, clip: Audio) -> dict[str, float]:
     end = await speaking
     await caller.close()
     # A long pause inside the clip may end a turn early: count from the last turn's own events.
-    turns = [t for t, event in caller.events if event["type"] == STAGES["silence timer"] and t > end]
-    first = {kind: min((t for t, e in caller.events if e["type"] == kind and t > end), default=end) for kind in STAGES.values()}
-    return {stage: 1000 * (first[kind] - end) for stage, kind in STAGES.items()} if turns else {}
+    if not any(event["type"] == STAGES["silence timer"] and t > end for t, event in caller.events):
+        return {}
+    first = {kind: min(t for t, e in caller.events if e["type"] == kind and t > end) for kind in STAGES.values()}
+    return {stage: 1000 * (first[kind] - end) for stage, kind in STAGES.items()}
 
 
 async def interruption(url: str, token: str, clip: Audio) -> dict[str, float]:

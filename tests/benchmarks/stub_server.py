@@ -22,12 +22,16 @@ class Counter(StubLlm):
     """Echoes at once; but counts slowly when asked to, so that there is something to interrupt."""
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
+        """Write one or the other."""
         counts = "Count" in request.messages[-1].text
-        return StubLlm(lambda _: NUMBERS if counts else echo(request), delay_s=0.02 * counts).chat(request, cancel=cancel)
+        writer = StubLlm(lambda _: NUMBERS, delay_s=0.02) if counts else StubLlm(echo)
+        return writer.chat(request, cancel=cancel)
+
 
 if __name__ == "__main__":
     vad = SileroVad(ensure("silero-vad")) if present("silero-vad") else None  # a real ear where there is one
     with serve_in_thread(stub_engine(vad=vad, llm=Counter()), ServerOptions(token=Secret("benchmark"))) as serving:
         brain = "stub stages, Silero's ear" if vad else "stub stages"
-        print(json.dumps({"ready": {"url": serving.url, "http": serving.http, "brain": brain, "pid": os.getpid()}}), flush=True)
+        ready = {"url": serving.url, "http": serving.http, "brain": brain, "pid": os.getpid()}
+        print(json.dumps({"ready": ready}), flush=True)
         sys.stdin.read()
