@@ -66,7 +66,7 @@ class Ears:
         self._state.heard_ms = buffer.end_ms
         if self._state.turn_detection is not None:
             buffer.trim(limits.audio_buffer_s * 1000)
-            self._state.do(Hear(event.audio, buffer.format))
+        self._state.do(Hear(event.audio, buffer.format))  # even for push-to-talk: the detector counts the time
 
     def commit(self, _event: InputAudioBufferCommit) -> None:
         """Make what is buffered an item; no response comes of it."""
