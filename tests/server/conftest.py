@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Tool
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.testing.stages import StubVad, stub_engine, stub_speech
@@ -124,3 +127,85 @@ def caller(serve: Serve, dial: Dial) -> Caller:
     caller = dial(serve())
     caller.until("session.created")
     return caller
+
+
+# ---------------------------------------------------------------- engines that do as a test needs
+class SlowLlm:
+    """A brain that writes a sentence at once, and goes on only when told to, or until it is stopped."""
+
+    name = "slow"
+    context_tokens = 4096
+    sees_images = False
+
+    def __init__(self) -> None:
+        self._may_finish = threading.Event()
+
+    def finish(self) -> None:
+        """Let every answer come to its end."""
+        self._may_finish.set()
+
+    def count(self, text: str) -> int:
+        """Words."""
+        return len(text.split())
+
+    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
+        """Nothing to warm."""
+
+    def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
+        """The first sentence, then a wait."""
+        yield ChatText("One, two, three, four. ")
+        while not self._may_finish.is_set() and not cancel.is_set():
+            self._may_finish.wait(0.01)
+        if not cancel.is_set():
+            yield ChatText("The end.")
+        yield ChatEnd("cancelled" if cancel.is_set() else "stop", 10, 0, 8)
+
+
+class _Broken:
+    """A stage whose every call fails."""
+
+    def __init__(self, stage: Any) -> None:
+        self._stage = stage
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._stage, name)
+        if not callable(value) or name in {"count", "warm"}:
+            return value
+
+        def fail(*_args: Any, **_options: Any) -> Any:
+            raise RuntimeError("the stage is broken")
+
+        return fail
+
+
+@pytest.fixture
+def slow_engine() -> Iterator[Any]:
+    """A stub engine whose answers last until ``engine.llm.finish()``."""
+    llm = SlowLlm()
+    yield dataclasses.replace(stub_engine(), llm=llm)
+    llm.finish()
+
+
+@pytest.fixture
+def broken_engine() -> Callable[[str], Any]:
+    """Make a stub engine one of whose stages fails."""
+
+    def make(stage: str) -> Any:
+        engine = stub_engine()
+        broken = _Broken(getattr(engine, stage))
+        if stage == "vad":  # its stream breaks, not its making: so it does in the field
+            broken = _BrokenEars(engine.vad)
+        return dataclasses.replace(engine, **{stage: broken})
+
+    return make
+
+
+class _BrokenEars:
+    """A detector whose streams fail."""
+
+    def __init__(self, vad: Any) -> None:
+        self.name, self.rate, self.frame = vad.name, vad.rate, vad.frame
+
+    def stream(self) -> Any:
+        """A stream that fails."""
+        return _Broken(StubVad().stream())

@@ -116,7 +116,9 @@ def test_a_secret_opens_sessions_as_it_was_issued(serve, dial) -> None:
     serving = serve(OPTIONS)
     with httpx.Client(base_url=serving.http, trust_env=False) as client:
         issued = secret(
-            client, expires_after={"anchor": "created_at", "seconds": 60}, session={"type": "realtime", "instructions": "Hum."}
+            client,
+            expires_after={"anchor": "created_at", "seconds": 60},
+            session={"type": "realtime", "instructions": "Hum."},
         ).json()
         assert issued["value"].startswith("ek_")
         assert 55 <= issued["expires_at"] - time.time() <= 61
