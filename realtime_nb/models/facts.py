@@ -10,7 +10,18 @@ __all__ = ["facts"]
 
 
 def facts(card: ModelCard) -> dict[str, str]:
-    """Title and text of every line that `card` has, in the order of the published card."""
+    """Title and text of every line that `card` has, in the order of the published card.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+
+    Returns
+    -------
+    dict of str to str
+        Lines without a text are left out.
+    """
     lines = [*card.labels.items(), *_abilities(card), *_sizes(card), *_names(card), *_money(card)]
     return {title: text for title, text in lines if text}
 

@@ -10,7 +10,18 @@ __all__ = ["prices_frame", "tiers_frame"]
 
 
 def prices_frame(card: ModelCard) -> pd.DataFrame:
-    """USD per 1M tokens, one row a kind."""
+    """USD per 1M tokens, one row a kind.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``input``, ``cached``, ``output``.
+    """
     columns = pd.Index(["input", "cached", "output"], name="USD per 1M tokens")
     rows = [[rate.input, rate.cached, rate.output] for rate in card.rates.values()]
     index = pd.Index(list(card.rates), name="kind", dtype="string")
@@ -18,7 +29,18 @@ def prices_frame(card: ModelCard) -> pd.DataFrame:
 
 
 def tiers_frame(card: ModelCard) -> pd.DataFrame:
-    """Requests (``rpm``) and tokens (``tpm``) per minute, one row a tier."""
+    """Requests (``rpm``) and tokens (``tpm``) per minute, one row a tier.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+
+    Returns
+    -------
+    DataFrame
+        Nullable whole numbers.
+    """
     index = pd.Index([limit.tier for limit in card.tier_limits], name="tier", dtype="string")
     data = {
         "rpm": [limit.rpm for limit in card.tier_limits],

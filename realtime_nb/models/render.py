@@ -35,7 +35,18 @@ _STYLE = """
 
 
 def as_text(card: ModelCard) -> str:
-    """The card as lines of text."""
+    """The card as lines of text.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+
+    Returns
+    -------
+    str
+        Title and text of every fact.
+    """
     facts = card.facts
     width = max(map(len, facts), default=0)
     lines = [f"{card.name}: {card.summary}", *(f"  {title:<{width}}  {text}" for title, text in facts.items())]
@@ -43,7 +54,18 @@ def as_text(card: ModelCard) -> str:
 
 
 def as_html(card: ModelCard) -> str:
-    """The card as a box with its facts, prices and limits."""
+    """The card as a box with its facts, prices and limits.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+
+    Returns
+    -------
+    str
+        HTML; everything of the card is escaped.
+    """
     parts = [
         f"<style>{_STYLE}</style>",
         f"<h3>{escape(card.name)}</h3><p>{escape(card.summary)}</p>",

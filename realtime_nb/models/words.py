@@ -73,6 +73,16 @@ _FEATURES: dict[str, tuple[tuple[str, ...], str]] = {
 def normal(phrase: str) -> str:
     """`phrase` without the differences that mean nothing: case, ``-``, ``_``, blanks, a leading slash.
 
+    Parameters
+    ----------
+    phrase : str
+        As somebody wrote it.
+
+    Returns
+    -------
+    str
+        A key of ``PHRASES``, if cards know it.
+
     Examples
     --------
     >>> normal(" /v1/Chat/Completions ")

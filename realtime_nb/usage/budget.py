@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime_nb.errors import BudgetExceeded, ConfigError
@@ -35,7 +35,6 @@ class Tokens:
 NOTHING = Tokens()
 
 
-@dataclass(slots=True)
 class BudgetGuard:
     """Keeps what a session spends within a budget.
 
@@ -75,21 +74,32 @@ class BudgetGuard:
     realtime_nb.errors.BudgetExceeded: The next response may cost $0.004962; $0.001290 of $0.005000 are spent...
     """
 
-    card: ModelCard
-    budget_usd: float | None = None
-    spent_usd: float = field(default=0.0, init=False)
-    """What the settled responses cost, in US dollars."""
-    _context: Tokens = field(default=NOTHING, init=False)
-    """What the last response read and said: the next one reads it again."""
-    _longest: OutputTokens = field(default=TYPICAL_REPLY, init=False)
-    _reserved: dict[str, float] = field(default_factory=dict, init=False)
+    def __init__(self, card: ModelCard, budget_usd: float | None = None) -> None:
+        self.card = card
+        self.spent_usd = 0.0
+        """What the settled responses cost, in US dollars."""
+        self._context = NOTHING
+        """What the last response read and said: the next one reads it again."""
+        self._longest = TYPICAL_REPLY
+        self._reserved: dict[str, float] = {}
+        self.budget_usd = budget_usd
 
-    def __post_init__(self) -> None:
-        if self.budget_usd is None:
+    @property
+    def budget_usd(self) -> float | None:
+        """What may be spent in all, in US dollars; None is no limit. It may be raised at any time."""
+        return self._budget_usd
+
+    @budget_usd.setter
+    def budget_usd(self, budget_usd: float | None) -> None:
+        self._check_budget(budget_usd)
+        self._budget_usd = budget_usd
+
+    def _check_budget(self, budget_usd: float | None) -> None:
+        if budget_usd is None:
             return
-        if not (math.isfinite(self.budget_usd) and self.budget_usd >= 0):
+        if not (math.isfinite(budget_usd) and budget_usd >= 0):
             hint = "rt.connect(budget_usd=0.50)"
-            raise ConfigError(f"budget_usd is {self.budget_usd!r}; it must be dollars, 0 or more", hint=hint)
+            raise ConfigError(f"budget_usd is {budget_usd!r}; it must be dollars, 0 or more", hint=hint)
         if math.isnan(self.estimate(Tokens(text=1, audio=1))):
             hint = f'rt.model("{self.card.name}").prices'
             raise ConfigError(f"{self.card.name} has tokens without a price: no budget can be held", hint=hint)

@@ -115,6 +115,18 @@ def test_a_budget_is_a_number_of_dollars(budget: float) -> None:
         BudgetGuard(MINI, budget_usd=budget)
 
 
+def test_the_budget_can_be_raised() -> None:
+    """More money lets the refused response through; a wrong amount leaves the budget as it was."""
+    guard = BudgetGuard(MINI, budget_usd=0.001)
+    with pytest.raises(BudgetExceeded):
+        guard.check(FIRST)
+    with pytest.raises(ConfigError):
+        guard.budget_usd = -1.0
+    assert guard.budget_usd == 0.001
+    guard.budget_usd = 0.01
+    guard.check(FIRST)
+
+
 def test_no_budget_without_prices() -> None:
     """A card that lacks a price cannot hold a budget, and says so at once."""
     card = msgspec.structs.replace(MINI, rates={"text": Rate(input=1.0)})
