@@ -1,0 +1,13 @@
+from realtime_nb.plots.accessor import PlotAccessor as PlotAccessor
+from realtime_nb.plots.canvas import PlotAxes as PlotAxes
+from realtime_nb.plots.canvas import PlotFigure as PlotFigure
+from realtime_nb.plots.counts import tokens as tokens
+from realtime_nb.plots.headroom import rate_limits as rate_limits
+from realtime_nb.plots.money import cost as cost
+from realtime_nb.plots.sound import spectrogram as spectrogram
+from realtime_nb.plots.sound import waveform as waveform
+from realtime_nb.plots.style import theme as theme
+from realtime_nb.plots.style import use as use
+from realtime_nb.plots.talk import timeline as timeline
+from realtime_nb.plots.waits import latency as latency
+from realtime_nb.plots.window import context as context
