@@ -81,12 +81,11 @@ class Caller:
 
     def closed(self) -> tuple[int, str]:
         """Receive up to the close frame; its code and reason."""
-        try:
-            while True:
-                self.receive()
-        except ConnectionClosed as end:
-            assert end.rcvd is not None, "the connection ended without a close frame"
-            return end.rcvd.code, end.rcvd.reason
+        with pytest.raises(ConnectionClosed) as caught:
+            self.until("the end")
+        close = caught.value.rcvd
+        assert close is not None, "the connection ended without a close frame"
+        return close.code, close.reason
 
     def works(self) -> bool:
         """Whether an ordinary turn comes about."""

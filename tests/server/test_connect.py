@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket as sockets
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -54,7 +55,9 @@ OPTIONS = ServerOptions(token=Secret("the-token"), origins=("https://lab.example
         ({}, "?model=gpt-realtime-mini&token=the-token", None, (3000, "invalid_request_error")),
     ],
 )
-def test_a_connection_fails_in_band(serve, dial, headers, query, code, close) -> None:
+def test_a_connection_fails_in_band(  # noqa: PLR0917 - a row of the table, and two fixtures
+    serve: Any, dial: Any, headers: Any, query: Any, code: Any, close: Any
+) -> None:
     """After the 101 come one error event and the close frame with its reason, as at the service; and nothing else."""
     caller = dial(serve(OPTIONS), query, additional_headers=headers)
     assert caller.closed() == close
@@ -75,7 +78,7 @@ def test_a_connection_fails_in_band(serve, dial, headers, query, code, close) ->
         ({"Authorization": "Bearer the-token", "Origin": "https://lab.example"}, None),
     ],
 )
-def test_a_key_opens_however_it_is_shown(serve, dial, headers, subprotocols) -> None:
+def test_a_key_opens_however_it_is_shown(serve: Any, dial: Any, headers: Any, subprotocols: Any) -> None:
     """Bearer header, Azure's header and the browser's subprotocol all open; of subprotocols ``realtime`` is echoed."""
     caller = dial(serve(OPTIONS), additional_headers=headers, subprotocols=subprotocols)
     assert caller.until("session.created")["session"]["model"] == "gpt-realtime-mini"
@@ -93,7 +96,7 @@ def test_a_key_opens_however_it_is_shown(serve, dial, headers, subprotocols) -> 
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_a_page_of_elsewhere_gets_no_socket(serve, headers) -> None:
+def test_a_page_of_elsewhere_gets_no_socket(serve: Any, headers: Any) -> None:
     """A wrong Host or Origin is a plain 403 before the upgrade, even with the token; the answer says nothing of it."""
     status, got, body = upgrade(serve(OPTIONS).http, {"Authorization": "Bearer the-token", **headers})
     assert status == 403
@@ -101,7 +104,7 @@ def test_a_page_of_elsewhere_gets_no_socket(serve, headers) -> None:
     assert json.loads(body)["error"]["code"] in {"host_not_allowed", "origin_not_allowed"}
 
 
-def test_a_refused_upgrade_is_an_http_answer(serve, dial) -> None:
+def test_a_refused_upgrade_is_an_http_answer(serve: Any, dial: Any) -> None:
     """A WebSocket client sees the 403 as a failed handshake."""
     with pytest.raises(InvalidStatus) as caught:
         dial(serve(OPTIONS), additional_headers={"Authorization": "Bearer the-token", "Origin": "https://evil.test"})
@@ -109,7 +112,7 @@ def test_a_refused_upgrade_is_an_http_answer(serve, dial) -> None:
 
 
 @pytest.mark.parametrize("host", [None, ""])
-def test_a_missing_host_is_refused(serve, host) -> None:
+def test_a_missing_host_is_refused(serve: Any, host: Any) -> None:
     """A request without a Host never reaches a route."""
     parts = urlsplit(serve(OPTIONS).http)
     line = "" if host is None else f"Host: {host}\r\n"
@@ -118,7 +121,7 @@ def test_a_missing_host_is_refused(serve, host) -> None:
         assert raw.makefile("rb").readline().split()[1] in {b"400", b"403"}
 
 
-def test_a_thousand_wrong_tokens_change_nothing(serve, dial) -> None:
+def test_a_thousand_wrong_tokens_change_nothing(serve: Any, dial: Any) -> None:
     """Wrong tokens are refused again and again, and the right one still opens."""
     serving = serve(OPTIONS)
     parts = urlsplit(serving.http)
@@ -132,7 +135,7 @@ def test_a_thousand_wrong_tokens_change_nothing(serve, dial) -> None:
     assert dial(serving).until("session.created")
 
 
-def test_one_session_too_many_is_told_so(serve, dial) -> None:
+def test_one_session_too_many_is_told_so(serve: Any, dial: Any) -> None:
     """The last session allowed opens, the next gets an error event and 1013, and room comes back when one leaves."""
     serving = serve(ServerOptions(sessions=2))
     first, second = dial(serving), dial(serving)
@@ -147,7 +150,7 @@ def test_one_session_too_many_is_told_so(serve, dial) -> None:
     assert again.works()
 
 
-def test_an_expired_session_says_so(serve, dial) -> None:
+def test_an_expired_session_says_so(serve: Any, dial: Any) -> None:
     """At the end of its time a session gets ``session_expired`` and close 1001, with the service's words."""
     caller = dial(serve(ServerOptions(limits=Limits(session_s=0.2))))
     code, reason = caller.closed()
@@ -156,25 +159,25 @@ def test_an_expired_session_says_so(serve, dial) -> None:
     assert reason == caller.events[-1]["error"]["message"]
 
 
-def test_an_idle_session_ends(serve, dial) -> None:
+def test_an_idle_session_ends(serve: Any, dial: Any) -> None:
     """A session whose client says nothing for the time allowed is closed with 1001."""
     caller = dial(serve(ServerOptions(limits=Limits(idle_s=0.2))))
     assert caller.closed()[0] == 1001
     assert caller.events[-1]["error"]["code"] == "session_idle"
 
 
-def test_no_model_is_this_server_s_model(serve, dial) -> None:
+def test_no_model_is_this_server_s_model(serve: Any, dial: Any) -> None:
     """Unless told to require it, the server takes a connection that names no model."""
     assert dial(serve(), "").until("session.created")["session"]["model"] == "gpt-realtime-mini"
 
 
-def test_a_transcription_session_opens(serve, dial) -> None:
+def test_a_transcription_session_opens(serve: Any, dial: Any) -> None:
     """``?intent=transcription`` begins a session of that type."""
     session = dial(serve(), "?intent=transcription").until("session.created")["session"]
     assert (session["type"], session["object"]) == ("transcription", "realtime.transcription_session")
 
 
-def test_compression_is_offered(serve, dial) -> None:
+def test_compression_is_offered(serve: Any, dial: Any) -> None:
     """``permessage-deflate`` is agreed on with a client that offers it, and a turn works through it."""
     caller = dial(serve(), compression="deflate")
     assert caller.socket.protocol.extensions

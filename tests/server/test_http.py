@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -24,14 +26,14 @@ ROUTES = [
 
 
 @pytest.fixture
-def client(serve):
+def client(serve: Any) -> Iterator[httpx.Client]:
     """An HTTP client without a key."""
     with httpx.Client(base_url=serve(OPTIONS).http, trust_env=False) as client:
         yield client
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_every_route_asks_for_the_token(client, method, path) -> None:
+def test_every_route_asks_for_the_token(client: Any, method: Any, path: Any) -> None:
     """Without the token each route, and each path that is none, answers 401 in the API's form."""
     answer = client.request(method, path)
     assert answer.status_code == 401
@@ -42,7 +44,7 @@ def test_every_route_asks_for_the_token(client, method, path) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/health")])
 @pytest.mark.parametrize("headers", [{"Host": "evil.test"}, {"Origin": "https://evil.test"}])
-def test_every_route_refuses_pages_of_elsewhere(client, method, path, headers) -> None:
+def test_every_route_refuses_pages_of_elsewhere(client: Any, method: Any, path: Any, headers: Any) -> None:
     """A wrong Host or Origin is 403 everywhere, the token notwithstanding, and no CORS header invites anybody."""
     answer = client.request(method, path, headers={**KEY, **headers})
     assert answer.status_code == 403
@@ -50,7 +52,7 @@ def test_every_route_refuses_pages_of_elsewhere(client, method, path, headers) -
 
 
 @pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/health")])
-def test_every_answer_is_hardened(client, method, path) -> None:
+def test_every_answer_is_hardened(client: Any, method: Any, path: Any) -> None:
     """No answer may be sniffed, framed or cached."""
     headers = client.request(method, path, headers=KEY).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -59,13 +61,13 @@ def test_every_answer_is_hardened(client, method, path) -> None:
     assert "server" not in headers
 
 
-def test_health_needs_no_token_and_says_no_more_than_ok(client) -> None:
+def test_health_needs_no_token_and_says_no_more_than_ok(client: Any) -> None:
     """A probe on this machine learns that the server lives, and nothing else."""
     answer = client.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_models_are_listed(client) -> None:
+def test_models_are_listed(client: Any) -> None:
     """The list has the API's form, and each model says who really answers."""
     listed = client.get("/v1/models", headers=KEY).json()
     assert listed["object"] == "list"
@@ -80,14 +82,14 @@ def test_models_are_listed(client) -> None:
     ("method", "path", "status"),
     [("GET", "/no/such/path", 404), ("DELETE", "/v1/models", 405), ("GET", "/v1/realtime", 426)],
 )
-def test_what_is_not_served_is_refused_in_the_api_s_form(client, method, path, status) -> None:
+def test_what_is_not_served_is_refused_in_the_api_s_form(client: Any, method: Any, path: Any, status: Any) -> None:
     """Unknown paths, methods, and the socket's path by plain HTTP give an error object."""
     answer = client.request(method, path, headers=KEY)
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
 
 
-def test_metrics_count(serve, dial) -> None:
+def test_metrics_count(serve: Any, dial: Any) -> None:
     """What happened is counted in Prometheus' format."""
     serving = serve(OPTIONS)
     caller = dial(serving)
@@ -106,12 +108,12 @@ def test_metrics_count(serve, dial) -> None:
         assert line in text
 
 
-def secret(client, **body):
+def secret(client: httpx.Client, **body: Any) -> httpx.Response:
     """Ask for an ephemeral secret."""
     return client.post("/v1/realtime/client_secrets", headers=KEY, json=body)
 
 
-def test_a_secret_opens_sessions_as_it_was_issued(serve, dial) -> None:
+def test_a_secret_opens_sessions_as_it_was_issued(serve: Any, dial: Any) -> None:
     """An ephemeral secret opens several sessions, which begin with its settings and outrank nothing else."""
     serving = serve(OPTIONS)
     with httpx.Client(base_url=serving.http, trust_env=False) as client:
@@ -133,7 +135,7 @@ def test_a_secret_opens_sessions_as_it_was_issued(serve, dial) -> None:
         assert client.post("/v1/realtime/client_secrets", headers=key).status_code == 403
 
 
-def test_a_secret_for_transcription_opens_such_a_session(serve, dial) -> None:
+def test_a_secret_for_transcription_opens_such_a_session(serve: Any, dial: Any) -> None:
     """The type a secret was issued for is the type of its sessions."""
     serving = serve(OPTIONS)
     with httpx.Client(base_url=serving.http, trust_env=False) as client:
@@ -142,7 +144,7 @@ def test_a_secret_for_transcription_opens_such_a_session(serve, dial) -> None:
     assert dial(serving, "", additional_headers=key).until("session.created")["session"]["type"] == "transcription"
 
 
-def test_an_empty_body_gives_a_secret_of_ten_minutes(client) -> None:
+def test_an_empty_body_gives_a_secret_of_ten_minutes(client: Any) -> None:
     """Everything in the request is optional."""
     answer = client.post("/v1/realtime/client_secrets", headers=KEY)
     assert answer.status_code == 200
@@ -150,7 +152,7 @@ def test_an_empty_body_gives_a_secret_of_ten_minutes(client) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(9, 400), (10, 200), (11, 200), (7199, 200), (7200, 200), (7201, 400)])
-def test_a_secret_lives_ten_seconds_to_two_hours(client, seconds, status) -> None:
+def test_a_secret_lives_ten_seconds_to_two_hours(client: Any, seconds: Any, status: Any) -> None:
     """The bounds of its life hold to the second."""
     assert secret(client, expires_after={"anchor": "created_at", "seconds": seconds}).status_code == status
 
@@ -167,7 +169,7 @@ def test_a_secret_lives_ten_seconds_to_two_hours(client, seconds, status) -> Non
         (b"\xff\xfe", "invalid_json", None),
     ],
 )
-def test_a_wrong_request_for_a_secret_names_its_fault(client, body, code, param) -> None:
+def test_a_wrong_request_for_a_secret_names_its_fault(client: Any, body: Any, code: Any, param: Any) -> None:
     """A refused body gets 400 with the code and the path of what is wrong."""
     answer = client.post("/v1/realtime/client_secrets", headers=KEY, content=body)
     assert answer.status_code == 400
@@ -175,7 +177,7 @@ def test_a_wrong_request_for_a_secret_names_its_fault(client, body, code, param)
 
 
 @pytest.mark.parametrize(("size", "status"), [(999, 400), (1000, 400), (1001, 413)])
-def test_a_body_has_a_limit(client, size, status) -> None:
+def test_a_body_has_a_limit(client: Any, size: Any, status: Any) -> None:
     """A body larger than allowed is refused before it is read whole."""
     answer = client.post("/v1/realtime/client_secrets", headers=KEY, content=b"x" * size)
     assert answer.status_code == status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -49,19 +50,19 @@ BY_HAND = {"input": {"turn_detection": None}}
 def once_each(types: list[str]) -> list[str]:
     """The types without what repeats one seen before, except where items and parts come again."""
     seen: list[str] = []
-    for type in types:
-        if type not in seen or type.startswith("conversation.item.") and not type.endswith("delta"):
-            seen.append(type)
+    for name in types:
+        if name not in seen or (name.startswith("conversation.item.") and not name.endswith("delta")):
+            seen.append(name)
     return seen
 
 
-def heard_ms(caller) -> float:
+def heard_ms(caller: Any) -> float:
     """How much sound has been received."""
     return sum(len(base64.b64decode(event["delta"])) for event in caller.all("response.output_audio.delta")) / 48
 
 
 # ---------------------------------------------------------------- text
-def test_a_text_turn(caller) -> None:
+def test_a_text_turn(caller: Any) -> None:
     """A written question gets a written answer, in the canonical order, with usage to every sub-field."""
     caller.update(output_modalities=["text"])
     done = caller.say("Name a river.")
@@ -85,7 +86,7 @@ def test_a_text_turn(caller) -> None:
     assert caller.receive()["type"] == "rate_limits.updated"
 
 
-def test_every_event_has_its_own_id_and_items_name_the_one_before(caller) -> None:
+def test_every_event_has_its_own_id_and_items_name_the_one_before(caller: Any) -> None:
     """Event ids are unique, and ``previous_item_id`` chains the items from null on."""
     caller.say("One.", output_modalities=["text"])
     caller.say("Two.", output_modalities=["text"])
@@ -95,7 +96,7 @@ def test_every_event_has_its_own_id_and_items_name_the_one_before(caller) -> Non
     assert [event["previous_item_id"] for event in added] == [None, *(event["item"]["id"] for event in added[:-1])]
 
 
-def test_answers_depend_on_the_question(caller) -> None:
+def test_answers_depend_on_the_question(caller: Any) -> None:
     """Different questions get different answers."""
     texts = {
         caller.say(question, output_modalities=["text"])["output"][0]["content"][0]["text"]
@@ -104,7 +105,7 @@ def test_answers_depend_on_the_question(caller) -> None:
     assert len(texts) == 2
 
 
-def test_a_spoken_answer_to_a_written_question(caller) -> None:
+def test_a_spoken_answer_to_a_written_question(caller: Any) -> None:
     """Sound comes with its words, first the words of a clause; the item holds the transcript."""
     done = caller.say("Name a river.")
     part = done["output"][0]["content"][0]
@@ -120,7 +121,7 @@ def test_a_spoken_answer_to_a_written_question(caller) -> None:
 
 
 # ---------------------------------------------------------------- voice
-def test_a_spoken_turn(caller) -> None:
+def test_a_spoken_turn(caller: Any) -> None:
     """Speech is detected, committed, transcribed and answered, in the canonical order, with nothing asked for."""
     caller.update(audio=TRANSCRIBED)
     caller.speak()
@@ -139,14 +140,14 @@ def test_a_spoken_turn(caller) -> None:
     assert done["usage"]["input_token_details"]["audio_tokens"] > 0
 
 
-def test_silence_makes_no_turn(caller) -> None:
+def test_silence_makes_no_turn(caller: Any) -> None:
     """Two seconds of nothing start no turn; what is asked afterwards is answered."""
     caller.append(bytes(96_000))
     assert caller.works()
     assert not caller.all("input_audio_buffer.speech_started")
 
 
-def test_a_turn_committed_by_hand(caller) -> None:
+def test_a_turn_committed_by_hand(caller: Any) -> None:
     """Without turn detection the client commits, and asks for the answer; no speech events come."""
     caller.update(audio=BY_HAND)
     caller.speak(silence_ms=0)
@@ -158,7 +159,7 @@ def test_a_turn_committed_by_hand(caller) -> None:
     assert "input_audio_buffer.committed" in caller.between("session.updated", "response.done")
 
 
-def test_turns_are_timed_right_after_push_to_talk(caller) -> None:
+def test_turns_are_timed_right_after_push_to_talk(caller: Any) -> None:
     """When detection is switched on late, the turn's times still count from the session's first sound."""
     caller.update(audio=BY_HAND)
     caller.append(bytes(48_000))
@@ -172,7 +173,7 @@ def test_turns_are_timed_right_after_push_to_talk(caller) -> None:
 
 
 @pytest.mark.parametrize("ms", [0, 99])
-def test_too_little_sound_is_not_committed(caller, ms) -> None:
+def test_too_little_sound_is_not_committed(caller: Any, ms: Any) -> None:
     """Less than 100 ms is refused, and the refusal says how much there is."""
     caller.update(audio=BY_HAND)
     if ms:
@@ -184,7 +185,7 @@ def test_too_little_sound_is_not_committed(caller, ms) -> None:
     assert f"{ms}.00ms" in error["message"]
 
 
-def test_g711_both_ways(caller) -> None:
+def test_g711_both_ways(caller: Any) -> None:
     """A telephone's format is heard and spoken."""
     caller.update(audio={"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcma"}}})
     done = caller.say("Name a river.")
@@ -196,7 +197,7 @@ def test_g711_both_ways(caller) -> None:
 
 
 # ---------------------------------------------------------------- interrupting
-def test_a_response_is_cancelled(serve, dial, slow_engine) -> None:
+def test_a_response_is_cancelled(serve: Any, dial: Any, slow_engine: Any) -> None:
     """``response.cancel`` ends the response with its parts closed, and the next one works."""
     caller = dial(serve(engine=slow_engine))
     caller.until("session.created")
@@ -216,7 +217,7 @@ def test_a_response_is_cancelled(serve, dial, slow_engine) -> None:
     assert caller.works()
 
 
-def test_speech_interrupts_a_response(serve, dial, slow_engine) -> None:
+def test_speech_interrupts_a_response(serve: Any, dial: Any, slow_engine: Any) -> None:
     """Speaking over an answer ends it as ``turn_detected``, before the new turn is committed."""
     caller = dial(serve(engine=slow_engine))
     caller.until("session.created")
@@ -234,7 +235,7 @@ def test_speech_interrupts_a_response(serve, dial, slow_engine) -> None:
     assert caller.until("response.done")["response"]["status"] == "completed"
 
 
-def test_speech_does_not_interrupt_where_it_may_not(serve, dial, slow_engine) -> None:
+def test_speech_does_not_interrupt_where_it_may_not(serve: Any, dial: Any, slow_engine: Any) -> None:
     """With ``interrupt_response`` off the answer goes on under the user's speech."""
     caller = dial(serve(engine=slow_engine))
     caller.until("session.created")
@@ -249,7 +250,7 @@ def test_speech_does_not_interrupt_where_it_may_not(serve, dial, slow_engine) ->
     assert caller.until("response.done")["response"]["status"] == "completed"
 
 
-def test_only_one_response_at_a_time(serve, dial, slow_engine) -> None:
+def test_only_one_response_at_a_time(serve: Any, dial: Any, slow_engine: Any) -> None:
     """A second response is refused, with the first one's id, while the first goes on."""
     caller = dial(serve(engine=slow_engine))
     caller.until("session.created")
@@ -264,7 +265,7 @@ def test_only_one_response_at_a_time(serve, dial, slow_engine) -> None:
     assert caller.until("response.done")["response"]["status"] == "completed"
 
 
-def test_cancelling_nothing_is_an_error_and_no_more(caller) -> None:
+def test_cancelling_nothing_is_an_error_and_no_more(caller: Any) -> None:
     """There is nothing to cancel, and a turn works afterwards."""
     caller.send("response.cancel")
     assert caller.until("error")["error"]["code"] == "response_cancel_not_active"
@@ -277,7 +278,7 @@ def user(text: str) -> dict:
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
 
 
-def test_items_are_created_retrieved_and_deleted(caller) -> None:
+def test_items_are_created_retrieved_and_deleted(caller: Any) -> None:
     """An item keeps the id the client chose, can be put first, read back, and taken away."""
     caller.send("conversation.item.create", item={"id": "b", **user("Second.")})
     caller.send("conversation.item.create", item={"id": "a", **user("First.")}, previous_item_id="root")
@@ -294,7 +295,7 @@ def test_items_are_created_retrieved_and_deleted(caller) -> None:
         assert (error["code"], error["event_id"]) == (f"item_{verb}_invalid_item_id", verb)
 
 
-def test_a_spoken_answer_is_cut_where_the_listener_stopped(caller) -> None:
+def test_a_spoken_answer_is_cut_where_the_listener_stopped(caller: Any) -> None:
     """Truncating shortens sound and words; beyond the end it is refused."""
     done = caller.say("Name a river.")
     item = done["output"][0]
@@ -310,7 +311,7 @@ def test_a_spoken_answer_is_cut_where_the_listener_stopped(caller) -> None:
     assert "100ms is already shorter than 60000ms" in caller.until("error")["error"]["message"]
 
 
-def test_what_was_said_can_be_fetched(caller) -> None:
+def test_what_was_said_can_be_fetched(caller: Any) -> None:
     """A user's spoken item gives back its sound and, where the session transcribes, its words."""
     caller.update(audio=TRANSCRIBED)
     caller.speak()
@@ -323,7 +324,7 @@ def test_what_was_said_can_be_fetched(caller) -> None:
 
 
 # ---------------------------------------------------------------- the session
-def test_a_bad_update_is_refused_whole(caller) -> None:
+def test_a_bad_update_is_refused_whole(caller: Any) -> None:
     """One wrong field, and nothing of the update holds; the error names the field."""
     before = caller.events[0]["session"]
     caller.send("session.update", event_id="u", session={"type": "realtime", "instructions": "Sing.", "bogus": 1})
@@ -332,7 +333,7 @@ def test_a_bad_update_is_refused_whole(caller) -> None:
     assert caller.update()["instructions"] == before["instructions"]
 
 
-def test_the_session_says_who_answers(caller) -> None:
+def test_the_session_says_who_answers(caller: Any) -> None:
     """The first event names the brain, and when the session ends."""
     session = caller.events[0]["session"]
     assert session["brain"]
@@ -340,7 +341,7 @@ def test_the_session_says_who_answers(caller) -> None:
     assert session["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 200
 
 
-def test_a_transcription_session_writes_down_and_answers_nothing(serve, dial) -> None:
+def test_a_transcription_session_writes_down_and_answers_nothing(serve: Any, dial: Any) -> None:
     """Speech becomes its transcript, no response is made, and asking for one is refused."""
     caller = dial(serve(), "?intent=transcription")
     caller.until("session.created")
@@ -356,7 +357,7 @@ def test_a_transcription_session_writes_down_and_answers_nothing(serve, dial) ->
     assert not caller.all("response.created")
 
 
-def test_two_sessions_at_once_do_not_mix(serve, dial) -> None:
+def test_two_sessions_at_once_do_not_mix(serve: Any, dial: Any) -> None:
     """Two clients of one server talk at the same time, each with its own conversation."""
     serving = serve()
     callers = [dial(serving), dial(serving)]
@@ -371,7 +372,7 @@ def test_two_sessions_at_once_do_not_mix(serve, dial) -> None:
 
 
 # ---------------------------------------------------------------- stages that fail
-def test_a_brain_that_fails_ends_the_response_and_not_the_session(serve, dial, broken_engine) -> None:
+def test_a_brain_that_fails_ends_the_response_and_not_the_session(serve: Any, dial: Any, broken_engine: Any) -> None:
     """A fault of the model is a failed response with its reason; the session goes on."""
     caller = dial(serve(engine=broken_engine("llm")))
     caller.until("session.created")
@@ -382,7 +383,7 @@ def test_a_brain_that_fails_ends_the_response_and_not_the_session(serve, dial, b
         assert "broken" in done["status_details"]["error"]["message"]
 
 
-def test_a_voice_that_fails_ends_the_response_and_not_the_session(serve, dial, broken_engine) -> None:
+def test_a_voice_that_fails_ends_the_response_and_not_the_session(serve: Any, dial: Any, broken_engine: Any) -> None:
     """A fault of the voice fails the spoken response; a written one still works."""
     caller = dial(serve(engine=broken_engine("tts")))
     caller.until("session.created")
@@ -390,8 +391,8 @@ def test_a_voice_that_fails_ends_the_response_and_not_the_session(serve, dial, b
     assert caller.works()
 
 
-def test_a_recogniser_that_fails_is_reported(serve, dial, broken_engine) -> None:
-    """A fault of the recogniser is a failed transcription and a failed response, and no silence; the session goes on."""
+def test_a_recogniser_that_fails_is_reported(serve: Any, dial: Any, broken_engine: Any) -> None:
+    """A fault of the recogniser fails the transcription and the response, in words; the session goes on."""
     caller = dial(serve(engine=broken_engine("asr")))
     caller.until("session.created")
     caller.update(audio=TRANSCRIBED)
@@ -402,7 +403,7 @@ def test_a_recogniser_that_fails_is_reported(serve, dial, broken_engine) -> None
     assert caller.works()
 
 
-def test_a_detector_that_fails_deafens_nobody_else(serve, dial, broken_engine) -> None:
+def test_a_detector_that_fails_deafens_nobody_else(serve: Any, dial: Any, broken_engine: Any) -> None:
     """A fault of the detector leaves the written conversation intact."""
     caller = dial(serve(engine=broken_engine("vad")))
     caller.until("session.created")
@@ -410,7 +411,7 @@ def test_a_detector_that_fails_deafens_nobody_else(serve, dial, broken_engine) -
     assert caller.works()
 
 
-def test_text_is_kept_to_the_letter(caller) -> None:
+def test_text_is_kept_to_the_letter(caller: Any) -> None:
     """Scripts of every kind, and lone surrogates as U+FFFD, go in and come back."""
     for text, kept in (("\u4f60\u597d \U0001f642 \u0645", None), ("a\ud800b", "a\ufffdb")):
         caller.socket.send(json.dumps({"type": "conversation.item.create", "item": user(text)}))
