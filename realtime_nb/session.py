@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from html import escape
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from realtime_nb.actor import ANSWER_S
 from realtime_nb.aio import PUBLIC, AsyncSession, facts, prepare
@@ -301,6 +301,9 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session is a live connection: it does not travel in a pickle; its frames do")
 
     def __dir__(self) -> list[str]:
         return sorted({*PUBLIC, "aio"})

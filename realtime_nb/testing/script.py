@@ -172,7 +172,7 @@ class Script:
             yield from handler(event)
 
     # ---------------------------------------------------------------- session, buffer, items
-    def _nothing(self, event: Event) -> Iterator[Event]:
+    def _nothing(self, _event: Event) -> Iterator[Event]:
         yield from ()
 
     def _update(self, event: Event) -> Iterator[Event]:
@@ -199,10 +199,10 @@ class Script:
         fields = {name: event[name] for name in ("item_id", "content_index", "audio_end_ms")}
         yield self._event("conversation.item.truncated", **fields)
 
-    def _clear(self, event: Event) -> Iterator[Event]:
+    def _clear(self, _event: Event) -> Iterator[Event]:
         yield self._event("input_audio_buffer.cleared")
 
-    def _commit(self, event: Event) -> Iterator[Event]:
+    def _commit(self, _event: Event) -> Iterator[Event]:
         item = {
             "id": f"item_{next(self._ids)}",
             "type": "message",

@@ -18,8 +18,9 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed as Closed
@@ -30,7 +31,7 @@ from realtime_nb.testing.script import Call, Close, Die, Reply, Script
 
 __all__ = ["Call", "Reply", "ScriptedServer"]
 
-Hook = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+Hook = Callable[[dict[str, Any]], Iterable[dict[str, Any]] | None]
 
 
 class ScriptedServer:
@@ -43,10 +44,11 @@ class ScriptedServer:
     session : mapping, optional
         Fields of ``session.created`` that differ from the service's defaults.
     on : mapping of str to callable, optional
-        By client event type: called with the event, gives the events to send *instead* of the usual ones.
+        By client event type: called with the event, gives the events to send *instead* of the usual ones;
+        None: the usual ones.
     refuse : tuple of (str, int), optional
         Answer every connection with this error code and close it with this close code, as the service does.
-    http_status : int, optional
+    http_status : HTTPStatus, optional
         Refuse at the upgrade with this HTTP status, as other servers do.
 
     Attributes
@@ -55,6 +57,8 @@ class ScriptedServer:
         Every client event so far.
     headers : list of dict
         The handshake headers of each connection.
+    on : dict
+        The hooks; may be changed while it plays.
     """
 
     def __init__(
@@ -63,14 +67,14 @@ class ScriptedServer:
         session: Mapping[str, Any] | None = None,
         on: Mapping[str, Hook] | None = None,
         refuse: tuple[str, int] | None = None,
-        http_status: int | None = None,
+        http_status: HTTPStatus | None = None,
     ) -> None:
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
         self._replies = deque(replies)
         self._session = dict(session or {})
-        self._on = dict(on or {})
+        self.on = dict(on or {})
         self._refuse = refuse
         self._http_status = http_status
         self._peers: list[ServerConnection] = []
@@ -79,7 +83,7 @@ class ScriptedServer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # ---------------------------------------------------------------- its life
-    async def start(self) -> ScriptedServer:
+    async def start(self) -> Self:
         """Listen on a free loopback port."""
         self._loop = asyncio.get_running_loop()
         self._server = await serve(
@@ -94,7 +98,7 @@ class ScriptedServer:
             self._server.close()
             await self._server.wait_closed()
 
-    async def __aenter__(self) -> ScriptedServer:
+    async def __aenter__(self) -> Self:
         return await self.start()
 
     async def __aexit__(
@@ -102,7 +106,7 @@ class ScriptedServer:
     ) -> None:
         await self.stop()
 
-    def __enter__(self) -> ScriptedServer:
+    def __enter__(self) -> Self:
         return portal().call(self.start())
 
     def __exit__(
@@ -127,6 +131,12 @@ class ScriptedServer:
                 raise TimeoutError(f"waited {timeout_s:g} s for {count} x {type}; came: {seen}")
             return self.of_type(type)
 
+    def wait_for_end(self, timeout_s: float = 5.0) -> None:
+        """Wait (on another thread than the server's) until nobody is connected any more."""
+        with self._heard:
+            if not self._heard.wait_for(lambda: not self._peers, timeout_s):
+                raise TimeoutError(f"waited {timeout_s:g} s; {len(self._peers)} still connected")
+
     def push(self, *events: dict[str, Any]) -> None:
         """Send events of the server's own accord, to every connection."""
         assert self._loop is not None  # noqa: S101 - it was started
@@ -146,7 +156,7 @@ class ScriptedServer:
 
     def _admit(self, peer: ServerConnection, request: Request) -> Response | None:
         self.headers.append(dict(request.headers.raw_items()))
-        return None if self._http_status is None else peer.respond(self._http_status, "refused\n")  # type: ignore[arg-type]  # any int is sent
+        return None if self._http_status is None else peer.respond(self._http_status, "refused\n")
 
     async def _play(self, peer: ServerConnection) -> None:
         script = Script(self._replies, self._session)
@@ -155,13 +165,16 @@ class ScriptedServer:
             opening = script.open() if self._refuse is None else script.refuse(*self._refuse)
             if await self._act(peer, opening):
                 await self._listen(peer, script)
-        self._peers.remove(peer)
+        with self._heard:
+            self._peers.remove(peer)
+            self._heard.notify_all()
 
     async def _listen(self, peer: ServerConnection, script: Script) -> None:
         async for text in peer:
             event = json.loads(text)
-            hook = self._on.get(event.get("type", ""))
-            actions = script.receive(event) if hook is None else iter(hook(event))
+            hook = self.on.get(event.get("type", ""))
+            instead = None if hook is None else hook(event)
+            actions = script.receive(event) if instead is None else iter(instead)
             self._note(event)
             if not await self._act(peer, actions):
                 return
