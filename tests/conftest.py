@@ -35,3 +35,13 @@ def weights_or_skip() -> Callable[..., Mapping[str, Path]]:
             pytest.skip(str(error))
 
     return files
+
+
+@pytest.fixture(scope="session")
+def engine_weights(weights_or_skip: Callable[..., Mapping[str, Path]]) -> Mapping[str, Path]:
+    """The files of all that the engine would choose on this machine, or skip."""
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("espeakng_loader")
+    from realtime_nb.engine.build import default_weights
+
+    return weights_or_skip(*default_weights())

@@ -105,6 +105,7 @@ class MoonshineAsr:
         self._tokenizer = Tokenizer(files["tokenizer.bin"].read_bytes())
         self._vad = vad
         self._growing = tuple(name for name in self._decoder.outputs if ".decoder." in name)
+        list(self._tokens(np.zeros(_RATE, dtype=np.float32), threading.Event()))  # once, so that nobody waits for it
 
     def transcribe(
         self, samples: Samples, *, cancel: threading.Event, language: str | None = None, prompt: str | None = None
