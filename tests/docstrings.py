@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from numpydoc.hooks.validate_docstrings import main
+from numpydoc.hooks.validate_docstrings import run_hook
 
 if __name__ == "__main__":
     root = Path(__file__).parent.parent
-    sys.exit(main([str(path) for path in sorted((root / "realtime_nb").rglob("*.py"))]))
+    sys.exit(run_hook([str(path) for path in sorted((root / "realtime_nb").rglob("*.py"))]))
