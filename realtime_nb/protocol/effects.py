@@ -65,7 +65,7 @@ class Send(_Fact, frozen=True):
 
 
 class Hear(_Fact, frozen=True):
-    """Give this sound to the turn detector."""
+    """Give this sound to the turn detector; also in push-to-talk, since its clock is the session's."""
 
     audio: bytes
     format: AudioFormat

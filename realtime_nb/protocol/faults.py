@@ -57,9 +57,6 @@ class Fault(NamedTuple):
     """The path at fault, where it is always the same."""
 
 
-_TOO_LONG = "Invalid '{param}': {kind} too long. Expected {kind} with maximum length {bound}."
-_TOO_SHORT = "Invalid '{param}': {kind} too short. Expected {kind} with minimum length {bound}."
-
 CATALOGUE: dict[str, Fault] = {
     # what is not an event at all
     "binary_frame": Fault("invalid_event", "Expected a text WebSocket message; binary frames are not supported."),
@@ -85,11 +82,14 @@ CATALOGUE: dict[str, Fault] = {
         "decimal_above_max_value", "Invalid '{param}': decimal above maximum value. Expected a value <= {bound}."
     ),
     "number_range": Fault("invalid_value", "Invalid '{param}': number out of range."),
-    "string_too_long": Fault("string_above_max_length", _TOO_LONG),
-    "string_too_short": Fault("string_below_min_length", _TOO_SHORT),
-    "array_too_long": Fault("array_above_max_length", _TOO_LONG),
-    "array_too_short": Fault("array_below_min_length", _TOO_SHORT),
-    "object_too_long": Fault("object_above_max_properties", _TOO_LONG),
+    "string_too_long": Fault(
+        "string_above_max_length",
+        "Invalid '{param}': string too long. Expected a string with maximum length {bound}.",
+    ),
+    "object_too_long": Fault(
+        "object_above_max_properties",
+        "Invalid '{param}': too many properties. Expected an object with at most {bound} properties.",
+    ),
     "invalid": Fault("invalid_value", "Invalid '{param}': {reason}."),
     "bad_audio": Fault(
         "invalid_value",

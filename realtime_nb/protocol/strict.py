@@ -147,11 +147,8 @@ PROBLEMS: tuple[tuple[str, str], ...] = (
     (r"Expected `float` >= (?P<bound>\S+)", "number_below"),
     (r"Expected `float` <= (?P<bound>\S+)", "number_above"),
     (r"(Number|Integer value) out of range", "number_range"),
-    (r"Expected `(?P<kind>str)` of length <= (?P<bound>\d+)", "string_too_long"),
-    (r"Expected `(?P<kind>str)` of length >= (?P<bound>\d+)", "string_too_short"),
-    (r"Expected `(?P<kind>array)` of length <= (?P<bound>\d+)", "array_too_long"),
-    (r"Expected `(?P<kind>array)` of length >= (?P<bound>\d+)", "array_too_short"),
-    (r"Expected `(?P<kind>object)` of length <= (?P<bound>\d+)", "object_too_long"),
+    (r"Expected `str` of length <= (?P<bound>\d+)", "string_too_long"),
+    (r"Expected `object` of length <= (?P<bound>\d+)", "object_too_long"),
     (r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`", "wrong_type"),
     (r"(?P<reason>.*)", "invalid"),
 )

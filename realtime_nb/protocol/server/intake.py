@@ -148,7 +148,7 @@ class Intake:
 
     def _check_image(self, part: InputImage, at: str) -> None:
         limits = self._state.limits
-        if len(part.image_url) > limits.image_bytes * 2:
+        if len(part.image_url) > limits.image_bytes * 4 // 3 + 64:
             raise fault("image_too_large", param=at, reason=f"more than {limits.image_bytes} bytes")
         picture = read_data_url(part.image_url)
         if picture is None:

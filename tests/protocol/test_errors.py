@@ -1,0 +1,384 @@
+"""The catalogue of errors (protocol, 4.10): each wrong event, and the one error it is answered with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realtime_nb.protocol import effects as fx
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.faults import CATALOGUE
+from realtime_nb.protocol.items import InputText, Message
+from realtime_nb.protocol.limits import Limits
+from realtime_nb.protocol.session_config import Session, TranscriptionSession
+
+if TYPE_CHECKING:
+    from .conftest import Wire
+
+SUPPORTED = (
+    "Supported values are: 'session.update', 'input_audio_buffer.append', 'input_audio_buffer.commit', "
+    "'input_audio_buffer.clear', 'conversation.item.create', 'conversation.item.retrieve', "
+    "'conversation.item.delete', 'conversation.item.truncate', 'response.create', 'response.cancel'."
+)
+
+
+def png(width: int, height: int) -> str:
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
+    return "data:image/png;base64," + base64.b64encode(header + bytes(9)).decode()
+
+
+def update(**session: Any) -> dict[str, Any]:
+    return {"type": "session.update", "session": {"type": "realtime", **session}}
+
+
+def heard(**audio_input: Any) -> dict[str, Any]:
+    return update(audio={"input": audio_input})
+
+
+def item(role: str = "user", **part: Any) -> dict[str, Any]:
+    return {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": [part]}}
+
+
+def respond(**response: Any) -> dict[str, Any]:
+    return {"type": "response.create", "response": response}
+
+
+def truncate(item_id: str, ms: int, index: int = 0) -> dict[str, Any]:
+    return {"type": "conversation.item.truncate", "item_id": item_id, "content_index": index, "audio_end_ms": ms}
+
+
+WRONG: list[tuple[dict[str, Any], str | None, str | None, str]] = [
+    # what an event may not contain
+    ({"type": "nope"}, "invalid_value", "type", f"Invalid value: 'nope'. {SUPPORTED}"),
+    ({"type": "output_audio_buffer.clear"}, "invalid_value", "type", f"Invalid value: 'output_audio_buffer.clear'. {SUPPORTED}"),
+    ({}, "invalid_event", None, "The 'type' field is missing."),
+    ({"type": 5}, "invalid_value", "type", f"Invalid value: '5'. {SUPPORTED}"),
+    ({"type": "session.update"}, "missing_required_parameter", "session", "Missing required parameter: 'session'."),
+    ({"type": "session.update", "session": {}}, "missing_required_parameter", "session.type", "Missing required parameter: 'session.type'."),
+    ({"type": "session.update", "session": 5}, "invalid_type", "session", "Invalid type for 'session': expected an object, but got an integer instead."),
+    ({"type": "session.update", "session": {"type": "video"}}, "invalid_value", "session.type", "Invalid value: 'video'. Supported values are: 'realtime', 'transcription'."),
+    (update(bogus_field=1), "unknown_parameter", "session.bogus_field", "Unknown parameter: 'session.bogus_field'."),
+    (update(id="sess_mine"), "unknown_parameter", "session.id", "Unknown parameter: 'session.id'."),
+    (update(temperature=0.8), "unknown_parameter", "session.temperature", "Unknown parameter: 'session.temperature'."),
+    (update(tools=[{"type": "function", "name": "f", "strict": True}]), "unknown_parameter", "session.tools[0].strict", "Unknown parameter: 'session.tools[0].strict'."),
+    (update(tools=[{"type": "function"}]), "missing_required_parameter", "session.tools[0].name", "Missing required parameter: 'session.tools[0].name'."),
+    (update(output_modalities=["text", "audio"]), "invalid_value", "session.output_modalities", "Invalid modalities: ['text', 'audio']. Supported combinations are: ['text'] and ['audio']."),
+    (update(output_modalities=["image"]), "invalid_value", "session.output_modalities[0]", "Invalid value: 'image'. Supported values are: 'audio', 'text'."),
+    (update(tool_choice="bogus"), "invalid_value", "session.tool_choice", "Invalid value: 'bogus'. Supported values are: 'auto', 'none', 'required'."),
+    (update(tool_choice={"type": "function", "name": "f"}), "invalid_value", "session.tool_choice", "Tool choice 'f' not found in 'tools' parameter."),
+    (update(max_output_tokens=0), "integer_below_min_value", "session.max_output_tokens", "Invalid 'session.max_output_tokens': integer below minimum value. Expected a value >= 1."),
+    (update(max_output_tokens=4097), "integer_above_max_value", "session.max_output_tokens", "Invalid 'session.max_output_tokens': integer above maximum value. Expected a value <= 4096."),
+    (update(audio={"output": {"speed": 2}}), "decimal_above_max_value", "session.audio.output.speed", "Invalid 'session.audio.output.speed': decimal above maximum value. Expected a value <= 1.5."),
+    (heard(format={"type": "audio/pcm", "rate": 16000}), "integer_below_min_value", "session.audio.input.format.rate", "Invalid 'session.audio.input.format.rate': integer below minimum value. Expected a value >= 24000."),
+    (heard(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type", "Invalid value: 'audio/opus'. Supported values are: 'audio/pcm', 'audio/pcmu', 'audio/pcma'."),
+    (heard(turn_detection={"type": "server_vad", "threshold": -0.1}), "decimal_below_min_value", "session.audio.input.turn_detection.threshold", "Invalid 'session.audio.input.turn_detection.threshold': decimal below minimum value. Expected a value >= 0.0."),
+    (heard(turn_detection={"type": "server_vad", "idle_timeout_ms": 4999}), "integer_below_min_value", "session.audio.input.turn_detection.idle_timeout_ms", "Invalid 'session.audio.input.turn_detection.idle_timeout_ms': integer below minimum value. Expected a value >= 5000."),
+    (heard(turn_detection={"type": "semantic_vad", "threshold": 0.5}), "unknown_parameter", "session.audio.input.turn_detection.threshold", "Unknown parameter: 'session.audio.input.turn_detection.threshold'."),
+    (heard(turn_detection={"type": "bogus"}), "invalid_value", "session.audio.input.turn_detection.type", "Invalid value: 'bogus'. Supported values are: 'server_vad', 'semantic_vad'."),
+    (heard(transcription={"model": "gpt-realtime-whisper"}), "invalid_value", "session.audio.input.turn_detection", "The transcription model 'gpt-realtime-whisper' requires 'turn_detection' to be null."),
+    ({"type": "session.update", "session": {"type": "transcription"}}, None, "session.type", "Passing a transcription session update event to a realtime session is not allowed."),
+    # sound
+    ({"type": "input_audio_buffer.append"}, "missing_required_parameter", "audio", "Missing required parameter: 'audio'."),
+    *(
+        ({"type": "input_audio_buffer.append", "audio": junk}, "invalid_value", "audio", "Invalid 'audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid value.")
+        for junk in ("!!!!", "AAA", "AA-_", "AAAA\n", "AA =", "AAAAAAA", base64.b64encode(bytes(3)).decode())
+    ),
+    ({"type": "input_audio_buffer.append", "audio": 5}, "invalid_type", "audio", "Invalid type for 'audio': expected a base64 string, but got an integer instead."),
+    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None, "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer only has 0.00ms of audio."),
+    # items
+    (item("owner", type="input_text", text="x"), "invalid_value", "item.role", "Invalid value: 'owner'. Supported values are: 'assistant', 'system', 'user'."),
+    (item(type="output_text", text="x"), "invalid_value", "item.content[0].type", "Invalid value: 'output_text'. Supported values are: 'input_text', 'input_audio', 'input_image'."),
+    (item("system", type="input_image", image_url=png(1, 1)), "invalid_value", "item.content[0].type", "Invalid value: 'input_image'. Supported values are: 'input_text'."),
+    (item("assistant", type="output_audio", transcript="x"), "invalid_value", "item.content[0].type", "Invalid value: 'output_audio'. Supported values are: 'output_text'."),
+    (item(type="input_text"), "missing_required_parameter", "item.content[0].text", "Missing required parameter: 'item.content[0].text'."),
+    (item(type="input_audio"), "missing_required_parameter", "item.content[0].audio", "Missing required parameter: 'item.content[0].audio'."),
+    (item(type="input_audio", audio="AAA="), None, None, ""),
+    (item(type="input_audio", audio=base64.b64encode(bytes(3)).decode()), "invalid_value", "item.content[0].audio", "Invalid 'item.content[0].audio'. Expected base64-encoded audio bytes (mono PCM16 at 24kHz) but got an invalid value."),
+    *(
+        (item(type="input_image", image_url=url), "invalid_value", "item.content[0].image_url", "Invalid 'item.content[0].image_url'. Expected a base64-encoded data URL with an image/png or image/jpeg.")
+        for url in ("https://example.org/a.png", "file:///etc/passwd", "data:image/svg+xml;base64,AAAA", "data:image/png;base64,AAAA", "data:image/png;base64,!", "", png(0, 5))
+    ),
+    (item(type="input_image", image_url=png(13_000, 13_000)), "image_too_large", "item.content[0].image_url", "Invalid 'item.content[0].image_url': 13000 x 13000 pixels; at most 16000000 are allowed."),
+    ({"type": "conversation.item.create", "item": {"type": "poem"}}, "invalid_value", "item.type", "Invalid value: 'poem'. Supported values are: 'message', 'function_call', 'function_call_output', 'mcp_list_tools', 'mcp_call', 'mcp_approval_request', 'mcp_approval_response'."),
+    ({"type": "conversation.item.create", "item": {"type": "mcp_list_tools", "server_label": "x"}}, "invalid_value", "item.type", "Invalid value: 'mcp_list_tools'. Supported values are: 'message', 'function_call', 'function_call_output', 'mcp_approval_response'."),
+    ({"type": "conversation.item.create", "item": {"type": "message", "object": "thing", "role": "user", "content": []}}, "invalid_value", "item.object", "Invalid value: 'thing'. Supported values are: 'realtime.item'."),
+    ({**item(type="input_text", text="x"), "previous_item_id": "item_9"}, "item_create_invalid_previous_item_id", "previous_item_id", "Error adding item: the previous item with id 'item_9' does not exist."),
+    ({"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "call_X", "output": ""}}, "invalid_tool_call_id", None, "Tool call ID 'call_X' not found in conversation."),
+    ({"type": "conversation.item.create", "item": {"type": "mcp_approval_response", "approval_request_id": "r", "approve": True}}, "invalid_approval_request_id", None, "MCP approval request ID 'r' not found in conversation."),
+    ({"type": "conversation.item.retrieve", "item_id": "x"}, "item_retrieve_invalid_item_id", None, "Error retrieving item: the item with id 'x' does not exist."),
+    ({"type": "conversation.item.delete", "item_id": "yo"}, "item_delete_invalid_item_id", None, "Error deleting item: the item with id 'yo' does not exist."),
+    (truncate("x", 0), "item_truncate_invalid_item_id", "item_id", "Error truncating item: item with id 'x' not found."),
+    (truncate("x", -1), "integer_below_min_value", "audio_end_ms", "Invalid 'audio_end_ms': integer below minimum value. Expected a value >= 0."),
+    ({**truncate("x", 0), "audio_end_ms": 1.5}, "invalid_type", "audio_end_ms", "Invalid type for 'audio_end_ms': expected an integer, but got a number instead."),
+    # responses
+    ({"type": "response.cancel"}, "response_cancel_not_active", None, "Cancellation failed: no active response found"),
+    ({"type": "response.cancel", "response_id": "resp_X"}, "response_cancel_not_active", None, "Cancellation failed: no active response found"),
+    (respond(bogus=1), "unknown_parameter", "response.bogus", "Unknown parameter: 'response.bogus'."),
+    (respond(conversation="other"), "invalid_value", "response.conversation", "Invalid value: 'other'. Supported values are: 'auto', 'none'."),
+    (respond(output_modalities=[]), "invalid_value", "response.output_modalities", "Invalid modalities: []. Supported combinations are: ['text'] and ['audio']."),
+    (respond(tool_choice={"type": "function", "name": "f"}), "invalid_value", "response.tool_choice", "Tool choice 'f' not found in 'tools' parameter."),
+    (respond(metadata={str(n): "" for n in range(17)}), "object_above_max_properties", "response.metadata", "Invalid 'response.metadata': too many properties. Expected an object with at most 16 properties."),
+    (respond(metadata={"k" * 65: ""}), "string_above_max_length", "response.metadata", "Invalid 'response.metadata': string too long. Expected a string with maximum length 64."),
+    (respond(metadata={"k": "v" * 513}), "string_above_max_length", "response.metadata[...]", "Invalid 'response.metadata[...]': string too long. Expected a string with maximum length 512."),
+    (respond(input=[{"type": "item_reference", "id": "item_9"}]), "invalid_item_reference", "response.input[0].id", "Item with id 'item_9' not found in conversation."),
+    (respond(input=[{"type": "message", "role": "user", "content": [{"type": "output_text", "text": ""}]}]), "invalid_value", "response.input[0].content[0].type", "Invalid value: 'output_text'. Supported values are: 'input_text', 'input_audio', 'input_image'."),
+]  # fmt: skip
+WRONG = [row for row in WRONG if row[3]]
+
+
+@pytest.mark.parametrize(("event", "code", "param", "message"), WRONG, ids=lambda each: str(each)[:60] if isinstance(each, dict) else "")
+def test_wrong_event(wire: Wire, event: dict[str, Any], code: str | None, param: str | None, message: str) -> None:
+    """A wrong event is answered by one error with code, param, message and the client's id, and changes nothing."""
+    before = (wire.server.session, wire.server.conversation.order)
+    error = wire.error(json.dumps({**event, "event_id": "mine"}))
+    assert (error.type, error.code, error.param, error.message, error.event_id) == (
+        "invalid_request_error", code, param, message, "mine",
+    )  # fmt: skip
+    assert (wire.server.session, wire.server.conversation.order) == before
+    assert wire.say("still here")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [("nope", "invalid_json"), ("[]", "invalid_event"), (b"{}", "invalid_event"), (b"\xff\xff", "invalid_event"), ("{", "invalid_json")],
+)  # fmt: skip
+def test_no_event_at_all(wire: Wire, frame: str | bytes, code: str) -> None:
+    """What is no event is answered by an error without the client's id."""
+    error = wire.error(frame)
+    assert (error.code, error.event_id) == (code, None)
+
+
+def test_an_event_id_that_is_no_text_is_not_echoed(wire: Wire) -> None:
+    """Only a client's own text comes back as its event id."""
+    assert wire.error('{"type":"nope","event_id":5}').event_id is None
+
+
+# ---------------------------------------------------------------- errors that need a state
+def speak(wire: Wire, ms: int = 1_000) -> str:
+    """Have the assistant say something, and give the item."""
+    wire.send(ev.ResponseCreate())
+    name = wire.last(fx.Generate).response_id
+    wire.report(fx.SpeechDelta(name, "Hello there.", bytes(ms * 48)), fx.Generated(name, "stop"))
+    return str(wire.server.conversation.last)
+
+
+def test_second_response(wire: Wire) -> None:
+    """A second response in the conversation is refused, and names the first."""
+    wire.send(ev.ResponseCreate())
+    error = wire.error('{"type":"response.create","event_id":"mine"}')
+    assert (error.code, error.event_id) == ("conversation_already_has_active_response", "mine")
+    assert error.message == (
+        "Conversation already has an active response in progress: resp_1. "
+        "Wait until the response is finished before creating a new one."
+    )
+
+
+def test_truncate_too_far(wire: Wire) -> None:
+    """A truncation beyond the sound there is, is refused in the service's words."""
+    name = speak(wire, 925)
+    error = wire.error(json.dumps(truncate(name, 926)))
+    assert (error.code, error.message) == ("invalid_value", "Audio content of 925ms is already shorter than 926ms")
+    assert wire.raw(json.dumps(truncate(name, 925)))
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_truncate_what_was_not_spoken(wire: Wire, index: int) -> None:
+    """Only a spoken part of the assistant can be truncated."""
+    wire.say("Hello")
+    error = wire.error(json.dumps(truncate(str(wire.server.conversation.last), 0, index)))
+    assert (error.code, error.message) == (
+        "unsupported_content_type", "Only model output audio messages can be truncated",
+    )  # fmt: skip
+
+
+def test_voice_is_fixed_once_heard(wire: Wire) -> None:
+    """The voice may change until it was heard, then neither by the session nor by a response."""
+    assert not isinstance(wire.raw(json.dumps(update(audio={"output": {"voice": "marin"}})))[0], ev.Error)
+    speak(wire)
+    for event, param in (
+        (update(audio={"output": {"voice": "ash"}}), "session.audio.output.voice"),
+        (respond(audio={"output": {"voice": "ash"}}), "response.audio.output.voice"),
+    ):
+        error = wire.error(json.dumps(event))
+        assert (error.code, error.param) == ("cannot_update_voice", param)
+        assert error.message == "Cannot update a conversation's voice if assistant audio is present."
+    assert not isinstance(wire.raw(json.dumps(update(audio={"output": {"voice": "marin", "speed": 1.2}})))[0], ev.Error)
+    assert not isinstance(wire.raw(json.dumps(respond(conversation="none", audio={"output": {"voice": "ash"}})))[0], ev.Error)
+
+
+def test_tracing_is_fixed_once_set(wire: Wire) -> None:
+    """Tracing may be set once, and set again to the same."""
+    for _ in range(2):
+        assert not isinstance(wire.raw(json.dumps(update(tracing="auto")))[0], ev.Error)
+    assert wire.error(json.dumps(update(tracing=None))).code == "cannot_update_tracing"
+
+
+def test_short_commit_says_how_much_there_is(wire: Wire) -> None:
+    """A commit of less than 100 ms is refused with the length, and leaves the sound where it is."""
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(48 * 99 + 24)))
+    error = wire.error('{"type":"input_audio_buffer.commit"}')
+    assert error.message.endswith("but buffer only has 99.50ms of audio.")
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(24)))
+    assert isinstance(wire.send(ev.InputAudioBufferCommit())[0], ev.InputAudioBufferCommitted)
+
+
+def test_an_id_is_used_once(wire: Wire) -> None:
+    """An item with the id of another is refused, in the conversation and in a response's input."""
+    mine = Message(id="mine", role="user", content=(InputText(text="x"),))
+    wire.send(ev.ConversationItemCreate(item=mine))
+    raw = {"type": "message", "id": "mine", "role": "user", "content": []}
+    error = wire.error(json.dumps({"type": "conversation.item.create", "item": raw}))
+    assert (error.code, error.param) == ("item_create_duplicate_item_id", "item.id")
+    error = wire.error(json.dumps(respond(input=[raw])))
+    assert (error.code, error.param) == ("item_create_duplicate_item_id", "response.input[0].id")
+
+
+@pytest.mark.parametrize("kind", ["response.create", "response.cancel", "conversation.item.truncate"])
+def test_a_transcription_session_answers_nothing(make_wire: Callable[..., Wire], kind: str) -> None:
+    """In a transcription session the events of responses are unknown."""
+    wire = make_wire(TranscriptionSession())
+    fields = truncate("x", 0) if kind.endswith("truncate") else {"type": kind}
+    error = wire.error(json.dumps(fields))
+    assert (error.code, error.param) == ("invalid_value", "type")
+    assert f"'{kind}'" not in error.message.removeprefix(f"Invalid value: '{kind}'")
+
+
+def test_the_other_session_cannot_be_passed(make_wire: Callable[..., Wire]) -> None:
+    """A transcription session refuses what is meant for one that talks."""
+    error = make_wire(TranscriptionSession()).error(json.dumps(update()))
+    assert error.message == "Passing a realtime session update event to a transcription session is not allowed."
+
+
+# ---------------------------------------------------------------- limits, at N and N + 1
+def test_event_size(make_wire: Callable[..., Wire]) -> None:
+    """An event may have so many bytes of UTF-8, and not one more."""
+    wire = make_wire(limits=Limits(event_bytes=200))
+    for text, fits in (("é" * 40, True), ("é" * 80, False)):
+        frame = json.dumps({"type": "conversation.item.delete", "item_id": text}, ensure_ascii=False)
+        size = len(frame.encode())
+        frame += " " * (200 - size if fits else 201 - size)
+        code = wire.error(frame).code
+        assert code == ("item_delete_invalid_item_id" if fits else "invalid_event")
+
+
+def test_append_size(make_wire: Callable[..., Wire]) -> None:
+    """An append may have so many bytes of sound."""
+    wire = make_wire(limits=Limits(append_bytes=4))
+    assert wire.send(ev.InputAudioBufferAppend(audio=bytes(4))) == []
+    assert wire.error('{"type":"input_audio_buffer.append","audio":"AAAAAAAA"}').message == (
+        "Invalid 'audio': 6 bytes of audio in one event; at most 4 are allowed."
+    )
+
+
+def test_buffer_length(make_wire: Callable[..., Wire]) -> None:
+    """Without turn detection a full buffer refuses more; with it the oldest sound is forgotten."""
+    limits = Limits(audio_buffer_s=1.0)
+    wire = make_wire(Session(), limits=limits)
+    wire.raw(json.dumps(heard(turn_detection=None)))
+    chunk = base64.b64encode(bytes(48_000)).decode()
+    assert wire.raw(json.dumps({"type": "input_audio_buffer.append", "audio": chunk})) == []
+    assert wire.error(json.dumps({"type": "input_audio_buffer.append", "audio": chunk})).code == "input_audio_buffer_full"
+    wire = make_wire(Session(), limits=limits)
+    for _ in range(5):
+        assert wire.send(ev.InputAudioBufferAppend(audio=bytes(24_000))) == []
+    wire.send(ev.InputAudioBufferCommit())
+    asked = wire.last(fx.Transcribe)
+    assert asked.audio_end_ms == 2_500
+    assert 500 <= asked.audio_end_ms - asked.audio_start_ms <= 1_000
+
+
+def test_item_count(make_wire: Callable[..., Wire]) -> None:
+    """The conversation may have so many items."""
+    wire = make_wire(limits=Limits(items=2))
+    wire.say("one")
+    wire.say("two")
+    assert wire.say("three")[0].error.code == "conversation_items_limit"  # type: ignore[union-attr]
+
+
+def test_response_count(make_wire: Callable[..., Wire]) -> None:
+    """So many responses may be under way, those out of band counted in."""
+    wire = make_wire(limits=Limits(responses=2))
+    aside = json.dumps(respond(conversation="none"))
+    for _ in range(2):
+        assert isinstance(wire.raw(aside)[0], ev.ResponseCreated)
+    assert wire.error(aside).code == "too_many_responses"
+
+
+def test_image_size(make_wire: Callable[..., Wire]) -> None:
+    """A picture may have so many bytes and so many pixels."""
+    wire = make_wire(limits=Limits(image_bytes=33, image_pixels=12))
+    assert isinstance(wire.raw(json.dumps(item(type="input_image", image_url=png(3, 4))))[0], ev.ConversationItemAdded)
+    assert "4 x 4 pixels" in wire.error(json.dumps(item(type="input_image", image_url=png(4, 4)))).message
+    longer = png(3, 4)[:-4] + "AAAA" * 2
+    assert "36 bytes" in wire.error(json.dumps(item(type="input_image", image_url=longer))).message
+    assert wire.error(json.dumps(item(type="input_image", image_url=longer * 9))).code == "image_too_large"
+
+
+def test_bad_events_close_the_connection(make_wire: Callable[..., Wire]) -> None:
+    """So many bad events in a row are answered; one more in ten seconds closes with 1008."""
+    wire = make_wire(limits=Limits(bad_events=3, bad_events_s=10, session_s=None, idle_s=None))
+    for _ in range(2):
+        for _ in range(3):
+            wire.error("nope")
+        assert not wire.server.closed
+        wire.wait(10.1)
+    for _ in range(4):
+        wire.error("nope")
+    assert wire.last(fx.Close) == fx.Close(1008, "too many invalid events")
+    assert wire.server.closed
+    assert wire.raw('{"type":"response.create"}') == []
+
+
+# ---------------------------------------------------------------- the table itself
+def test_every_row_of_the_catalogue_is_used() -> None:
+    """No row of the catalogue is dead, and none is missing."""
+    from pathlib import Path
+
+    import realtime_nb.protocol
+
+    folder = Path(realtime_nb.protocol.__file__).parent
+    source = "\n".join(path.read_text() for path in folder.rglob("*.py") if path.name != "faults.py")
+    used = set(re.findall(r'fault\(\s*"(\w+)"', source)) | set(re.findall(r'", "(\w+)"\),\n', source))
+    assert used >= set(CATALOGUE)
+
+
+# ---------------------------------------------------------------- fuzz
+KEYS = st.sampled_from(["type", "session", "item", "audio", "response", "item_id", "content", "role", "tools", "input", "text", "metadata", "format"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["realtime", "message", "user", "input_text", "input_audio", "AAAA", "function", "audio/pcmu", *ev.CLIENT_EVENTS]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)  # fmt: skip
+FRAMES = st.one_of(
+    st.text(),
+    st.binary(),
+    VALUES.map(lambda value: json.dumps(value)),
+    st.builds(lambda kind, rest: json.dumps({**rest, "type": kind}), st.sampled_from(sorted(ev.CLIENT_EVENTS)), st.dictionaries(KEYS, VALUES, max_size=5)),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.lists(FRAMES, max_size=15))
+def test_whatever_comes_is_answered(make_wire: Callable[..., Wire], frames: list[str | bytes]) -> None:
+    """Nothing that a client sends raises; each frame is answered by its events or one error, and a turn works then."""
+    wire = make_wire(limits=Limits(bad_events=1_000_000))
+    for frame in frames:
+        errors = [event for event in wire.raw(frame) if isinstance(event, ev.Error)]
+        assert len(errors) <= 1
+    if wire.client.active:
+        wire.send(ev.ResponseCancel(response_id=wire.client.active.id))
+    wire.say("Hello")
+    wire.send(ev.ResponseCreate(response=ev.ResponseParams(input=(), tool_choice="auto", output_modalities=("text",), instructions="", tools=())))
+    name = wire.last(fx.Generate).response_id
+    done = wire.report(fx.TextDelta(name, "Hi"), fx.Generated(name, "stop"))
+    assert isinstance(done[-2], ev.ResponseDone)
+    assert done[-2].response.status == "completed"
