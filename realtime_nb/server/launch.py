@@ -142,3 +142,4 @@ def _serve(command: Command, teller: Teller, switch: _Switch) -> None:
     hub = Hub(engine, command.options, rate_limiter(command.tier))
     switch.server = Server(hub, lambda: teller.ready(address, hub.brain, command.options.token))
     switch.server.run([taken])
+    engine.close()

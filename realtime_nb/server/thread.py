@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from realtime_nb.engine.build import Engine
@@ -33,12 +35,15 @@ class Serving:
         What it asks for.
     hub : Hub
         Its inside.
+    loop : asyncio.AbstractEventLoop
+        What it runs on.
     """
 
     url: str
     http: str
     token: Secret | None
     hub: Hub
+    loop: asyncio.AbstractEventLoop
 
     @property
     def headers(self) -> dict[str, str]:
@@ -69,14 +74,12 @@ def serve_in_thread(
     options = options or ServerOptions()
     taken, address = bind(options)
     hub = Hub(engine, options, rate)
-    listening = threading.Event()
-    server = Server(hub, listening.set)
+    listening: Future[asyncio.AbstractEventLoop] = Future()
+    server = Server(hub, lambda: listening.set_result(asyncio.get_running_loop()))
     thread = threading.Thread(target=server.run, args=([taken],), name="realtime-server", daemon=True)
     thread.start()
     try:
-        if not listening.wait(START_S):
-            raise RuntimeError("the server's thread did not begin to listen")
-        yield Serving(address.url, address.http, options.token, hub)
+        yield Serving(address.url, address.http, options.token, hub, listening.result(START_S))
     finally:
         server.should_exit = True
         thread.join()

@@ -138,6 +138,8 @@ class SlowLlm:
 
     def __init__(self) -> None:
         self._may_finish = threading.Event()
+        self.running = 0
+        """Answers under way."""
 
     def finish(self) -> None:
         """Let every answer come to its end."""
@@ -152,9 +154,11 @@ class SlowLlm:
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
         """The first sentence, then a wait."""
+        self.running += 1
         yield ChatText("One, two, three, four. ")
         while not self._may_finish.is_set() and not cancel.is_set():
             self._may_finish.wait(0.01)
+        self.running -= 1
         if not cancel.is_set():
             yield ChatText("The end.")
         yield ChatEnd("cancelled" if cancel.is_set() else "stop", 10, 0, 8)

@@ -1,0 +1,29 @@
+"""What the tests of the child process start: the real ``main``, with stub stages where the models would be."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from realtime_nb.errors import ModelError
+from realtime_nb.server import launch
+from realtime_nb.server.__main__ import main
+from realtime_nb.testing.stages import stub_engine
+
+
+def build(*specs: str, progress: Any) -> Any:
+    """Load nothing, as the environment says: at once, never, or with an error."""
+    progress("llm", "loading", 0.5)
+    match os.environ.get("STUB_ENGINE"):
+        case "fails":
+            raise ModelError("the model is not there", hint="realtime-nb models fetch")
+        case "hangs":
+            time.sleep(3600)
+    return stub_engine()
+
+
+if __name__ == "__main__":
+    launch.build_engine = build
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""What a broken or hostile client may send: an error event each, and an end only where framing or limits are abused."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import random
+import socket as sockets
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from realtime_nb.protocol.events import CLIENT_EVENTS
+from realtime_nb.protocol.limits import Limits
+from realtime_nb.server.options import ServerOptions
+
+PATIENT = Limits(bad_events=1_000_000)
+BAD_FRAMES: list[tuple[str | bytes, str | None]] = [
+    ("", "invalid_json"),
+    ("{", "invalid_json"),
+    ("null", "invalid_event"),
+    ("[]", "invalid_event"),
+    ('"text"', "invalid_event"),
+    ("{}", "invalid_event"),
+    ('{"type": null}', "invalid_event"),
+    ('{"type": 7}', "invalid_value"),
+    ('{"type": "nope"}', "invalid_value"),
+    ('{"type": "session.created"}', "invalid_value"),
+    ('{"type": "session.update"}', "missing_required_parameter"),
+    ('{"type": "session.update", "session": {}}', "missing_required_parameter"),
+    ('{"type": "response.create", "extra": 1}', "unknown_parameter"),
+    ('{"type": "response.cancel", "type": "response.cancel"}', "invalid_json"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": NaN}', "invalid_json"),
+    (
+        '{"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": 1e999}',
+        "invalid_json",
+    ),
+    (f'{{"type": "conversation.item.delete", "item_id": {"9" * 4301}}}', None),
+    ("[" * 100_000, "invalid_json"),
+    ("\ufeff{}", "invalid_json"),
+    ("\x00", "invalid_json"),
+    ('{"type": "input_audio_buffer.append", "audio": "!!!!"}', "invalid_value"),
+    ('{"type": "input_audio_buffer.append", "audio": "AA"}', "invalid_value"),
+    ('{"type": "input_audio_buffer.append", "audio": "AA=="}', "invalid_value"),
+    ('{"type": "input_audio_buffer.append", "audio": "AA AA"}', "invalid_value"),
+    (b"\x00\x01\x02", "invalid_event"),
+    (b"", "invalid_event"),
+    (b'{"type": "response.create"}', "invalid_event"),
+]
+
+
+@pytest.mark.parametrize(("frame", "code"), BAD_FRAMES, ids=lambda value: repr(value)[:40])
+def test_a_bad_frame_gets_one_error_and_keeps_the_socket(caller: Any, frame: str | bytes, code: str | None) -> None:
+    """Whatever is no event is answered by one error of the catalogue, and an ordinary turn works afterwards."""
+    caller.socket.send(frame)
+    error = caller.until("error")["error"]
+    assert error["type"] == "invalid_request_error"
+    assert code is None or error["code"] == code
+    assert caller.works()
+    assert len(caller.all("error")) == 1
+
+
+def test_text_that_is_no_utf8_ends_the_connection(caller: Any) -> None:
+    """RFC 6455 leaves no choice about a text frame of other bytes: close code 1007."""
+    with caller.socket.send_context():
+        caller.socket.protocol.send_frame(Frame(Opcode.TEXT, b"\xff\xfe{}"))
+    assert caller.closed()[0] == 1007
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_an_event_has_a_largest_size(serve: Any, dial: Any, beyond: int) -> None:
+    """An event of the largest size is read, one byte more closes the connection with 1009."""
+    bound = 1024 * 1024
+    caller = dial(serve(ServerOptions(limits=Limits(event_bytes=bound))))
+    caller.until("session.created")
+    caller.socket.send("x" * (bound + beyond))
+    if beyond > 0:
+        assert caller.closed()[0] == 1009
+    else:
+        assert caller.until("error")["error"]["code"] == "invalid_json"
+        assert caller.works()
+
+
+def test_an_oversized_event_is_refused_although_the_client_goes_on_sending(serve: Any, dial: Any) -> None:
+    """A client in the middle of 64 MiB still gets the close frame, not a reset."""
+    caller = dial(serve())
+    caller.until("session.created")
+    with contextlib.suppress(ConnectionClosed):  # cut off in the middle
+        caller.socket.send("x" * (64 * 1024 * 1024))
+    assert caller.closed()[0] == 1009
+
+
+def test_a_deflate_bomb_costs_nothing(serve: Any, dial: Any) -> None:
+    """300 MB that compress to 300 kB are cut off at the limit, in little memory."""
+    caller = dial(serve(), compression="deflate")
+    caller.until("session.created")
+    before = psutil.Process().memory_info().rss
+    with contextlib.suppress(ConnectionClosed):  # cut off in the middle
+        caller.socket.send([" " * 1_000_000 for _ in range(300)])
+    assert caller.closed()[0] == 1009
+    assert psutil.Process().memory_info().rss - before < 100_000_000  # the client's own 16 MiB and more among them
+
+
+@pytest.mark.parametrize("sent", [99, 100, 101])
+def test_too_much_nonsense_ends_the_session(serve: Any, dial: Any, sent: int) -> None:
+    """A hundred refused events in ten seconds are borne, the hundred and first closes with 1008."""
+    caller = dial(serve())
+    caller.until("session.created")
+    for _ in range(sent):
+        caller.socket.send("{}")
+    for _ in range(sent):
+        caller.until("error")
+    if sent > 100:
+        assert caller.closed()[0] == 1008
+    else:
+        assert caller.works()
+
+
+def test_ten_thousand_fuzzed_events_are_each_answered(serve: Any, dial: Any) -> None:
+    """Events made of the protocol's own words in the wrong places never stop the session."""
+    caller = dial(serve(ServerOptions(limits=PATIENT)))
+    caller.until("session.created")
+    dice = random.Random(20_251_122)
+    for _ in range(100):
+        for _ in range(100):
+            caller.socket.send(fuzzed(dice))
+        caller.send("conversation.item.retrieve", item_id="checkpoint")
+        while caller.until("error")["error"]["message"].find("checkpoint") < 0:
+            pass
+        caller.events.clear()
+    caller.send("session.update", session={"type": "realtime", "instructions": "", "tools": []})
+    caller.until("session.updated")
+    caller.send("response.cancel")
+    caller.send("response.create", response={"conversation": "none", "input": [], "output_modalities": ["text"]})
+    while caller.until("response.done")["response"]["conversation_id"] is not None:
+        pass
+
+
+def fuzzed(dice: random.Random) -> str:
+    """One event, more or less; some are legal."""
+    kind = dice.choice([*CLIENT_EVENTS, "nope"])
+    if dice.random() < 0.1:
+        return json.dumps({"type": kind})[: dice.randrange(20)]
+    event: dict[str, Any] = {"type": kind}
+    for _ in range(dice.randrange(4)):
+        event[dice.choice(NAMES)] = value(dice, 0)
+    return json.dumps(event)
+
+
+NAMES = [
+    "session",
+    "item",
+    "item_id",
+    "response",
+    "audio",
+    "event_id",
+    "previous_item_id",
+    "content_index",
+    "audio_end_ms",
+    "response_id",
+    "type",
+    "role",
+    "content",
+    "text",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "output_modalities",
+    "turn_detection",
+    "input",
+    "output",
+    "format",
+    "rate",
+    "voice",
+    "conversation",
+    "metadata",
+    "max_output_tokens",
+    "id",
+    "name",
+    "arguments",
+    "call_id",
+    "image_url",
+    "truncation",
+    "tracing",
+    "include",
+]
+WORDS = [
+    "realtime",
+    "transcription",
+    "message",
+    "user",
+    "assistant",
+    "input_text",
+    "output_audio",
+    "root",
+    "none",
+    "inf",
+]
+
+
+def value(dice: random.Random, depth: int) -> Any:
+    """Any JSON value of the protocol's own words."""
+    kind = dice.randrange(8 if depth < 3 else 6)
+    if kind == 6:
+        return {dice.choice(NAMES): value(dice, depth + 1) for _ in range(dice.randrange(4))}
+    if kind == 7:
+        return [value(dice, depth + 1) for _ in range(dice.randrange(3))]
+    return dice.choice(
+        [
+            None,
+            True,
+            dice.choice(WORDS),
+            dice.randint(-10, 10_000),
+            base64.b64encode(dice.randbytes(dice.randrange(30))).decode(),
+            dice.choice(["\ud800", "\u202e", "", "x" * 300, "server_vad", "semantic_vad", "audio/pcmu", "function"]),
+        ]
+    )
+
+
+def test_a_client_that_never_reads_is_let_go_and_the_others_do_not_notice(serve: Any, dial: Any) -> None:
+    """What waits for a client that never reads is bounded, its session ends, and another's turns work meanwhile."""
+    serving = serve(ServerOptions(send_bytes=200_000, stall_s=0.5, limits=PATIENT))
+    lazy = raw_client(serving)
+    other = dial(serving)
+    other.until("session.created")
+    deaf = {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "id": "x" * 32}}
+    deaf["item"]["content"] = [{"type": "input_text", "text": "y" * 500_000}]
+    lazy.sendall(frame(json.dumps(deaf)))
+    retrieve = frame(json.dumps({"type": "conversation.item.retrieve", "item_id": "x" * 32}))
+    lazy.settimeout(0.5)
+    for _ in range(40):  # 20 MB to be sent to it
+        try:
+            lazy.sendall(retrieve)
+        except OSError:
+            break
+    assert other.works()
+    wait_for(lambda: serving.hub.sessions == 1)
+    assert b'closed_by_server_total{code="1013"} 1.0' in serving.hub.meter.render()
+    assert other.works()
+    lazy.close()
+
+
+def raw_client(serving: Any) -> sockets.socket:
+    """A WebSocket that is shaken hands with and then not read."""
+    parts = urlsplit(serving.http)
+    raw = sockets.create_connection((parts.hostname, parts.port), timeout=5)
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    lines = [
+        "GET /v1/realtime?model=gpt-realtime-mini HTTP/1.1",
+        f"Host: {parts.netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *(f"{name}: {value}" for name, value in serving.headers.items()),
+    ]
+    raw.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert raw.recv(12) == b"HTTP/1.1 101"
+    return raw
+
+
+def frame(text: str) -> bytes:
+    """A client's text frame."""
+    return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
+
+
+def wait_for(condition: Any, seconds: float = 10.0) -> None:
+    """Wait for a state, and fail if it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 100, b"A" * 100_000])
+def test_garbage_instead_of_a_handshake_harms_nobody(serve: Any, dial: Any, garbage: bytes) -> None:
+    """Connections that never speak HTTP are dropped, thirty of each, and the next session works."""
+    serving = serve()
+    parts = urlsplit(serving.http)
+    for _ in range(30):
+        with sockets.create_connection((parts.hostname, parts.port), timeout=5) as raw:
+            raw.sendall(garbage)
+    caller = dial(serving)
+    caller.until("session.created")
+    assert caller.works()
+
+
+def test_a_flood_of_sound_waits_at_the_sender_s(serve: Any, dial: Any) -> None:
+    """More sound than the detector keeps up with is not piled up: the socket is read as room comes; none is lost."""
+    caller = dial(serve(ServerOptions(hearing_bytes=100_000)))
+    caller.until("session.created")
+    caller.append(bytes(48 * 60_000), chunk=480_000)
+    caller.speak()
+    caller.until("response.done")
+    assert caller.all("input_audio_buffer.speech_started")[0]["audio_start_ms"] >= 59_000
