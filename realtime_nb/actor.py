@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from realtime_nb.book import MARK, Ask, TurnBook, format_name
@@ -53,17 +53,15 @@ class Actor:
         Of the model.
     tools : ToolBox
         The functions it may call.
-    budget_usd : float, optional
-        What may be spent, in US dollars.
+    guard : BudgetGuard
+        What may be spent.
     """
 
-    def __init__(
-        self, transport: Transport, card: ModelCard, tools: ToolBox, *, budget_usd: float | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, card: ModelCard, tools: ToolBox, guard: BudgetGuard) -> None:
         self.loop = asyncio.get_running_loop()
         self.card = card
         self.tools = tools
-        self.guard = BudgetGuard(card, budget_usd)
+        self.guard = guard
         self.link = Link(transport, heard=self._heard, sent=self._sent, gone=self._gone)
         self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
         self.history = History(self.link.log, card)
@@ -136,8 +134,12 @@ class Actor:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def see_through(self, turn: Turn) -> Turn:
-        """Wait for a turn; whoever is cancelled here has the turn aborted."""
+    async def say(
+        self, said: Said, params: ev.ResponseParams, timeout_s: float, shown: Callable[[Turn], object]
+    ) -> Turn:
+        """Start a turn, tell who shows it, and wait for its end; a cancel here aborts the turn."""
+        turn, _ = await self.open(said, params, timeout_s)
+        shown(turn)
         try:
             return await turn.whole()
         except asyncio.CancelledError:

@@ -14,7 +14,7 @@ import msgspec
 from realtime_nb.actor import ANSWER_S, Actor
 from realtime_nb.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 from realtime_nb.deltas import Deltas
-from realtime_nb.display import Show, screen_for
+from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
 from realtime_nb.models import ModelCard
 from realtime_nb.parts import Said, sort_parts
@@ -109,15 +109,13 @@ class AsyncSession:
         timeout_s: float = ANSWER_S,
     ) -> Turn:
         """Say something and await the answer; see :meth:`realtime_nb.Session.say`."""
-        screen = screen_for(show)
-        said, params = prepare(self.actor, parts, response, rate)
-        turn, _ = await await_on(self.actor.loop, self.actor.open(said, params, timeout_s))
-        if wait:
-            try:
-                await await_on(self.actor.loop, self.actor.see_through(turn), beat=lambda: screen.update(turn))
-            finally:
-                screen.finish(turn)
-        return turn
+        if not wait:
+            said, params = prepare(self.actor, parts, response, rate)
+            return (await await_on(self.actor.loop, self.actor.open(said, params, timeout_s)))[0]
+        with Showing(show) as view:
+            said, params = prepare(self.actor, parts, response, rate)
+            work = self.actor.say(said, params, timeout_s, view.watch)
+            return await await_on(self.actor.loop, work, beat=view.draw)
 
     async def stream(
         self,

@@ -22,6 +22,7 @@ from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.transports.websocket import open_websocket, safe_url
+from realtime_nb.usage import BudgetGuard
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -167,7 +168,7 @@ class _Plan:
         self.model = model or DEFAULT_MODEL
         self.card = card_of(self.model)
         self.card.require("WebSocket", "v1/realtime")
-        self.budget_usd = budget_usd
+        self.guard = BudgetGuard(self.card, budget_usd)
         self.stages = _stages(stages, embedded=self.target.local)
         self.timeout_s = timeout_s
         self.tools = ToolBox()
@@ -190,7 +191,7 @@ class _Plan:
             self.card,
             tools=self.tools,
             fields=self.fields,
-            budget_usd=self.budget_usd,
+            guard=self.guard,
             place=safe_url(target.url),
             key=target.key,
             timeout_s=self.timeout_s,
@@ -216,7 +217,7 @@ async def open_actor(
     *,
     fields: dict[str, Any],
     tools: ToolBox | None = None,
-    budget_usd: float | None = None,
+    guard: BudgetGuard | None = None,
     place: str = "the server",
     key: Secret | None = None,
     timeout_s: float = CONNECT_S,
@@ -233,8 +234,8 @@ async def open_actor(
         The ``session`` of the first ``session.update``.
     tools : ToolBox, optional
         The functions the model may call.
-    budget_usd : float, optional
-        What may be spent, in US dollars.
+    guard : BudgetGuard, optional
+        What may be spent.
     place : str
         Where this is, for the messages.
     key : Secret, optional
@@ -254,7 +255,7 @@ async def open_actor(
     ServerError
         It refused the settings.
     """
-    actor = Actor(transport, card, tools or ToolBox(), budget_usd=budget_usd)
+    actor = Actor(transport, card, tools or ToolBox(), guard or BudgetGuard(card))
     try:
         await actor.link.until(lambda: actor.book.sessions, timeout_s, what="session.created")
         await actor.configure(fields, timeout_s)

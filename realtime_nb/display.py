@@ -11,7 +11,8 @@ import re
 import sys
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from realtime_nb.errors import ConfigError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from realtime_nb.local import Progress
     from realtime_nb.turn import Turn
 
-__all__ = ["ProgressView", "Screen", "Show", "cell_number", "in_notebook", "plain", "screen_for"]
+__all__ = ["ProgressView", "Screen", "Show", "Showing", "cell_number", "in_notebook", "plain", "screen_for"]
 
 Show = bool | Callable[[str], object] | None
 """True, False, None (only in a notebook), or a function that is given each new piece of text."""
@@ -81,6 +82,38 @@ def screen_for(show: Show) -> Screen:
     if show is False or (show is None and not in_notebook()):
         return _Nothing()
     return _Cell() if in_notebook() else _Words(_write)
+
+
+class Showing:
+    """Shows one turn from its first word to its end, however it ends: a context manager round the wait.
+
+    Parameters
+    ----------
+    show : bool, callable or None
+        See :data:`Show`.
+    """
+
+    def __init__(self, show: Show) -> None:
+        self._screen = screen_for(show)
+        self._turn: Turn | None = None
+
+    def watch(self, turn: Turn) -> None:
+        """Take the turn, from any thread."""
+        self._turn = turn
+
+    def draw(self) -> None:
+        """Draw what is new, on the thread that waits."""
+        if self._turn is not None:
+            self._screen.update(self._turn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._turn is not None:
+            self._screen.finish(self._turn)
 
 
 def _write(text: str) -> None:

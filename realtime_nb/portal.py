@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from realtime_nb.errors import LocalProtocolError
+from realtime_nb.errors import LocalProtocolError, RealtimeError
 
 __all__ = ["HEARTBEAT_S", "Portal", "await_on", "call_on", "portal"]
 
@@ -114,6 +114,8 @@ def _wait(outcome: Future[T], beat: Callable[[], object] | None) -> T:
         except TimeoutError:
             if outcome.done():  # the work's own TimeoutError
                 raise
+        except RealtimeError as error:
+            raise error.with_traceback(None)  # noqa: B904 - says all itself: a cell need not show the loop's frames
         if beat is not None:
             beat()
 
@@ -154,7 +156,10 @@ async def await_on(
     except BaseException:  # KeyboardInterrupt thrown into the loop, or a loop torn down: no awaiting here
         job.cancel()
         raise
-    return waiter.result()
+    try:
+        return waiter.result()
+    except RealtimeError as error:
+        raise error.with_traceback(None)  # noqa: B904 - says all itself: a cell need not show the loop's frames
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -11,7 +11,7 @@ from realtime_nb.actor import ANSWER_S
 from realtime_nb.aio import PUBLIC, AsyncSession, facts, prepare
 from realtime_nb.config import ResponseConfig, SessionConfig
 from realtime_nb.deltas import Deltas
-from realtime_nb.display import Show, screen_for
+from realtime_nb.display import Show, Showing
 from realtime_nb.models import ModelCard
 from realtime_nb.portal import call_on
 from realtime_nb.protocol.session_config import Session as Config
@@ -106,14 +106,12 @@ class Session:
         Functions the model calls are run, their outputs sent, and the answer to
         them awaited, all in the same turn.
         """
-        screen, actor = screen_for(show), self.aio.actor
-        turn = self._open(parts, response, rate, timeout_s).turn
-        if wait:
-            try:
-                call_on(actor.loop, actor.see_through(turn), beat=lambda: screen.update(turn))
-            finally:
-                screen.finish(turn)
-        return turn
+        if not wait:
+            return self._open(parts, response, rate, timeout_s).turn
+        actor = self.aio.actor
+        with Showing(show) as view:
+            said, params = prepare(actor, parts, response, rate)
+            return call_on(actor.loop, actor.say(said, params, timeout_s, view.watch), beat=view.draw)
 
     def stream(
         self,

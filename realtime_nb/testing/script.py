@@ -153,9 +153,9 @@ class Script:
         """What is sent at once."""
         yield self._event("session.created", session=self.session)
 
-    def refuse(self, code: str, close: int) -> Iterator[Event | Close | Die]:
+    def refuse(self, code: str, close: int, message: str) -> Iterator[Event | Close | Die]:
         """What is sent to a client that is not let in."""
-        yield self.error(code, f"refused: {code}")
+        yield self.error(code, message)
         yield Close(close, f"invalid_request_error.{code}")
 
     def error(self, code: str, message: str, *, cause: Event | None = None, param: str | None = None) -> Event:

@@ -48,8 +48,12 @@ class ScriptedServer:
         None: the usual ones.
     refuse : tuple of (str, int), optional
         Answer every connection with this error code and close it with this close code, as the service does.
+    refusal : str
+        The message of that error.
     http_status : HTTPStatus, optional
         Refuse at the upgrade with this HTTP status, as other servers do.
+    mute : bool
+        Accept connections and never say anything.
 
     Attributes
     ----------
@@ -57,6 +61,8 @@ class ScriptedServer:
         Every client event so far.
     headers : list of dict
         The handshake headers of each connection.
+    paths : list of str
+        The path of each connection, with its query.
     on : dict
         The hooks; may be changed while it plays.
     """
@@ -67,16 +73,21 @@ class ScriptedServer:
         session: Mapping[str, Any] | None = None,
         on: Mapping[str, Hook] | None = None,
         refuse: tuple[str, int] | None = None,
+        refusal: str = "refused",
         http_status: HTTPStatus | None = None,
+        mute: bool = False,
     ) -> None:
         self.received: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.url = ""
         self._replies = deque(replies)
         self._session = dict(session or {})
         self.on = dict(on or {})
         self._refuse = refuse
+        self._refusal = refusal
         self._http_status = http_status
+        self._mute = mute
         self._peers: list[ServerConnection] = []
         self._heard = threading.Condition()
         self._server: Server | None = None
@@ -155,6 +166,7 @@ class ScriptedServer:
                 await peer.send(json.dumps(event))
 
     def _admit(self, peer: ServerConnection, request: Request) -> Response | None:
+        self.paths.append(request.path)
         self.headers.append(dict(request.headers.raw_items()))
         return None if self._http_status is None else peer.respond(self._http_status, "refused\n")
 
@@ -162,12 +174,16 @@ class ScriptedServer:
         script = Script(self._replies, self._session)
         self._peers.append(peer)
         with contextlib.suppress(Closed):
-            opening = script.open() if self._refuse is None else script.refuse(*self._refuse)
-            if await self._act(peer, opening):
+            if self._mute:
+                await peer.wait_closed()
+            elif await self._act(peer, self._opening(script)):
                 await self._listen(peer, script)
         with self._heard:
             self._peers.remove(peer)
             self._heard.notify_all()
+
+    def _opening(self, script: Script) -> Iterator[dict[str, Any] | Close | Die]:
+        return script.open() if self._refuse is None else script.refuse(*self._refuse, self._refusal)
 
     async def _listen(self, peer: ServerConnection, script: Script) -> None:
         async for text in peer:
