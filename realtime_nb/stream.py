@@ -105,9 +105,12 @@ class Stream:
             await self._pace.keep(seconds)
 
     async def _commit(self, timeout_s: float) -> None:
+        live, before = self._live, self._live.item_id
         event_id = await self._link.send(ev.InputAudioBufferCommit())
         try:
-            await self._link.until(lambda: self._live.item_id, timeout_s, about=[event_id], what="the committed sound")
+            await self._link.until(
+                lambda: live.item_id != before, timeout_s, about=[event_id], what="the committed sound"
+            )
         except ServerError as error:
             if error.code != "input_audio_buffer_commit_empty":
                 raise
