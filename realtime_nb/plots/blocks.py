@@ -13,6 +13,8 @@ from realtime_nb.plots.columns import Floats
 
 __all__ = ["layer", "spans"]
 
+_HATCHED = 100  # spans, at most: a hatch takes 1.5 ms for each
+
 
 def spans(ax: Axes, start: Floats, end: Floats, lane: tuple[float, float], **style: Any) -> PolyCollection:
     """Draw spans of time in one lane.
@@ -31,9 +33,11 @@ def spans(ax: Axes, start: Floats, end: Floats, lane: tuple[float, float], **sty
     Returns
     -------
     matplotlib.collections.PolyCollection
-        A rectangle for each.
+        A rectangle for each; more than 100 are not hatched.
     """
     bottom, top = (np.full(len(start), edge) for edge in lane)
+    if len(start) > _HATCHED:
+        style["hatch"] = None
     return _add(ax, _rectangles(start, end, bottom, top), style)
 
 

@@ -39,11 +39,18 @@ def _picture(figure: Figure) -> tuple[bytes, dict[str, Any]]:
     """The figure as PNG, and what the page should know of it."""
     width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
     png = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a transcript may be in any script
+    with _any_script():
         figure.savefig(png, format="png", dpi=figure.dpi * _SHARPNESS)
     words = "; ".join(title for ax in figure.axes if (title := _title(ax)))
     return png.getvalue(), {"width": width, "height": height, "alt": words}
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """A transcript may hold signs that no font here has; they are drawn as boxes, and nobody is told of each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def _title(ax: Axes) -> str:
@@ -87,7 +94,7 @@ def canvas(ax: Axes | None, size: Size | None, default: Size) -> Iterator[Sheet]
     """
     palette = style.palette() if ax is None else style.palette_on(_behind(ax))
     settings: Any = style.rc(palette)
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), _any_script():
         if ax is None:
             figure = PlotFigure(figsize=size or default, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
             yield Sheet(figure.add_subplot(axes_class=PlotAxes), palette, ours=True)

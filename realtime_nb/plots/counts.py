@@ -13,7 +13,7 @@ from realtime_nb.plots.canvas import Size, canvas
 from realtime_nb.plots.columns import Floats, need
 from realtime_nb.plots.sheet import Key, Sheet
 from realtime_nb.plots.turn_axis import NO_TURNS, turn_axis
-from realtime_nb.plots.units import count
+from realtime_nb.plots.units import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,5 +93,5 @@ def _in_words(sums: dict[Kind, Floats]) -> str:
     total = {kind: float(column.sum()) for kind, column in sums.items()}
     into = sum(amount for kind, amount in total.items() if kind[0] == "input")
     cached = sum(amount for kind, amount in total.items() if kind[2])
-    share = f" ({cached / into:.0%} cached)" if into and cached else ""
+    share = f" ({percent(cached / into)} cached)" if into and cached else ""
     return f"{count(into)} in{share}, {count(sum(total.values()) - into)} out"

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from realtime_nb.plots.canvas import Size, canvas
 from realtime_nb.plots.columns import Floats, need, numbers, texts
 from realtime_nb.plots.sheet import Sheet
-from realtime_nb.plots.units import count
+from realtime_nb.plots.units import count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def rate_limits(frame: pd.DataFrame, *, ax: Axes | None = None, figsize: Size | 
         sheet.grid()
         sheet.time_axis(0, last * 1.04)
         lowest = max(0.0, _lowest(told[tightest]))
-        words = f"Rate limits: {lowest:.0%} left at the lowest ({tightest})"
+        words = f"Rate limits: {percent(lowest)} left at the lowest ({tightest})"
         sheet.title(words, [(line, str(line.get_label())) for line in sheet.ax.get_lines()])
     return sheet.ax
 

@@ -68,7 +68,7 @@ def wrapped(text: str, width_pt: float, size: float, *, lines: int | None = None
     Examples
     --------
     >>> wrapped("The Nile, about six thousand kilometres", 80, 8, lines=2)
-    'The Nile, about\\nsix thousand…'
+    'The Nile, about six\nthousand…'
     """
     rows: list[str] = []
     for word in text.split():

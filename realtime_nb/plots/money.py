@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from realtime_nb.plots.by_turn import by_turn, columns_of, kinds
+from realtime_nb.plots.blocks import layer
+from realtime_nb.plots.by_turn import Columns, by_turn, columns_of, kinds
 from realtime_nb.plots.canvas import Size, canvas
 from realtime_nb.plots.columns import Floats, has, need, numbers
 from realtime_nb.plots.sheet import Key, Sheet
 from realtime_nb.plots.turn_axis import NO_TURNS, ceiling, turn_axis
-from realtime_nb.plots.units import plural, usd
+from realtime_nb.plots.units import percent, plural, usd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,12 +102,19 @@ def _look(sheet: Sheet, part: str) -> dict[str, Any]:
 def _draw(sheet: Sheet, turns: Floats, parts: dict[str, Floats]) -> Floats:
     """Draw the parts upon each other, a step a turn; give the total."""
     edges = np.append(turns, turns[-1] + 1) - 0.5
+    steps = Columns(edges[:-1], edges[1:], np.arange(len(turns)), each=1)
     base = np.zeros(len(turns))
     for part, column in parts.items():
         top = base + np.cumsum(column)
-        sheet.ax.stairs(top, edges, baseline=base, fill=True, linewidth=0, label=part, **_look(sheet, part))
+        layer(sheet.ax, steps, base, top, label=part, **_look(sheet, part))
         base = top
-    sheet.ax.stairs(base, edges, baseline=None, color=sheet.palette.ink, linewidth=1.3, label="total")
+    look: dict[str, Any] = {
+        "color": sheet.palette.ink,
+        "linewidth": 1.3,
+        "solid_joinstyle": "miter",
+        "solid_capstyle": "butt",
+    }
+    sheet.ax.plot(np.repeat(edges, 2)[1:-1], np.repeat(base, 2), label="total", **look)
     return base
 
 
@@ -123,7 +131,7 @@ def _unpriced(data: pd.DataFrame) -> int:
 def _in_words(turns: Floats, total: Floats, budget_usd: float | None, unpriced: int) -> str:
     words = f"Cost: {usd(float(total[-1]))} after {plural(len(turns), 'turn')}"
     if budget_usd:
-        words += f", {total[-1] / budget_usd:.0%} of the budget"
+        words += f", {percent(total[-1] / budget_usd)} of the budget"
         over = np.flatnonzero(total > budget_usd)
         words += f", passed in turn {turns[over[0]]:.0f}" if len(over) else ""
     return f"{words} ({plural(unpriced, 'turn')} without a price)" if unpriced else words

@@ -93,7 +93,7 @@ LIGHT = Palette(
     faint="#e6eaee",
     user="#1c6db0",
     model="#de7a1c",
-    tool="#7a5195",
+    tool="#642f6c",
     alert="#b8123f",
     sound=("#ffffff", "#e3edf6", "#9cc3e2", "#3f87c0", "#174f86", "#0a1f3d"),
 )
@@ -105,7 +105,7 @@ DARK = Palette(
     faint="#2c3239",
     user="#63aef0",
     model="#ffab57",
-    tool="#c39be0",
+    tool="#dcb8dc",
     alert="#ff6f8f",
     sound=("#15181c", "#16293e", "#1d5486", "#3f93d2", "#9ccdf3", "#f4faff"),
 )

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
-__all__ = ["TimeLocator", "clock", "count", "duration", "plural", "time_axis_name", "ticks", "usd", "whole_numbers"]
+__all__ = [
+    "TimeLocator",
+    "clock",
+    "count",
+    "duration",
+    "percent",
+    "plural",
+    "time_axis_name",
+    "ticks",
+    "usd",
+    "whole_numbers",
+]
 
 # Steps a person counts time in, seconds.
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -49,6 +60,11 @@ def usd(dollars: float) -> str:
     places = min(9, 2 - math.floor(math.log10(abs(dollars))))
     short = f"{dollars:.{places}f}".rstrip("0")
     return f"${short}" if len(short) >= 4 else f"${short:0<4}"
+
+
+def percent(share: float) -> str:
+    """``97%``, ``4.9%``, ``0.39%``: two figures that count, or whole percents."""
+    return f"{share:.0%}" if share >= 0.0995 else f"{100 * share:.2g}%"
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

@@ -15,7 +15,7 @@ from realtime_nb.plots.canvas import Size, canvas
 from realtime_nb.plots.columns import Floats, has, need, numbers
 from realtime_nb.plots.sheet import NOTE_PT, Key, Sheet
 from realtime_nb.plots.turn_axis import NO_TURNS, ceiling, turn_axis
-from realtime_nb.plots.units import count, plural
+from realtime_nb.plots.units import count, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,6 +161,6 @@ def _keys(sheet: Sheet, cached: Floats, cut: Floats) -> list[Key]:
 
 
 def _in_words(full: Floats, cut: Floats, limit: float) -> str:
-    words = f"Context: {full[-1]:,.0f} of {limit:,} tokens ({full[-1] / limit:.0%})"
+    words = f"Context: {full[-1]:,.0f} of {limit:,} tokens ({percent(full[-1] / limit)})"
     times = int(np.count_nonzero(cut))
     return f"{words}, cut {plural(times, 'time')}" if times else words
