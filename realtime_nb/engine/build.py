@@ -130,9 +130,9 @@ def _silent(stage: str, message: str, fraction: float | None = None) -> None:
 
 
 def _vision() -> Vision:
-    from realtime_nb.engine.vision import PictureReader
+    from realtime_nb.engine.vision import PixelVision
 
-    return PictureReader()
+    return PixelVision()
 
 
 # ---------------------------------------------------------------- choosing
