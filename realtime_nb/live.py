@@ -7,7 +7,8 @@ the clock; sent faster than it sounds, a stream would be interrupted too late.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -139,13 +140,27 @@ def silence(format: str) -> bytes:
 
 
 class Pace:
-    """Waits so that sound is sent when it would be heard; sound that comes late is not hurried."""
+    """Waits so that sound is sent when it would be heard; sound that comes late is not hurried.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock : callable
+        Seconds, never going back.
+    sleep : coroutine function
+        Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
         self._due: float | None = None
 
     async def keep(self, seconds: float) -> None:
         """Wait until `seconds` of sound, just sent, would have been spoken."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         self._due = max(self._due or now, now - PIECE_S) + seconds
-        await asyncio.sleep(max(0.0, self._due - now))
+        await self._sleep(max(0.0, self._due - now))

@@ -235,9 +235,9 @@ def _is_stream(part: Any) -> bool:
 _TABLE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_is_file_of(_SOUNDS), "clip"),
     (_is_file_of(_PICTURES), "picture"),
-    (lambda part: isinstance(part, str), "words"),
     (_is_stream, "stream"),
     (_is_picture, "picture"),
+    (lambda part: isinstance(part, str), "words"),
     (_is_sound, "clip"),
 )
 """Kinds of parts, tried in order, and the sorter's method that takes them."""
