@@ -4,16 +4,14 @@ from __future__ import annotations
 
 __all__ = ["completeness"]
 
-_OPEN = """
-a an the and or but so because if when while that which who of to in on at for with from by about my your his her its
-our their is are was were be am do does did can could will would should may might i you we they he she um uh er
-"""
-OPEN_WORDS = frozenset(_OPEN.split())
-"""Words after which an English sentence goes on."""
+OPEN_WORDS = frozenset(
+    {"a", "an", "and", "because", "but", "er", "if", "my", "of", "or", "our", "than", "the", "uh", "um", "your"}
+)
+"""Words no English statement ends with, though a recogniser may put a full stop after them."""
 
 _CLOSERS = "\"')\u201d\u2019"
 _OPEN_ENDS = ("...", "\u2026", ",", ":", "-", "\u2014")
-_ENDS = (".", "!", "?")
+_SURE_ENDS = ("?", "!")
 
 
 def completeness(text: str) -> float:
@@ -35,6 +33,10 @@ def completeness(text: str) -> float:
     (1.0, 0.0)
     """
     words = text.rstrip().rstrip(_CLOSERS).split()
-    if not words or words[-1].endswith(_OPEN_ENDS) or words[-1].rstrip("".join(_ENDS)).lower() in OPEN_WORDS:
+    if not words or words[-1].endswith(_OPEN_ENDS):
         return 0.0
-    return 1.0 if words[-1].endswith(_ENDS) else 0.5
+    if words[-1].endswith(_SURE_ENDS):
+        return 1.0
+    if words[-1].rstrip(".").lower() in OPEN_WORDS:
+        return 0.0
+    return 1.0 if words[-1].endswith(".") else 0.5

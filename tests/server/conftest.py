@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Tool
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
-from realtime_nb.testing.stages import StubVad, stub_engine, stub_speech
+from realtime_nb.testing.stages import StubAsr, StubVad, stub_engine, stub_speech
 
 Event = dict[str, Any]
 
@@ -185,7 +185,7 @@ class _Broken:
 def slow_engine() -> Iterator[Any]:
     """A stub engine whose answers last until ``engine.llm.finish()``."""
     llm = SlowLlm()
-    yield dataclasses.replace(stub_engine(), llm=llm)
+    yield stub_engine(llm=llm, asr=StubAsr("Stop that."))
     llm.finish()
 
 

@@ -16,6 +16,8 @@ from realtime_nb.server.endings import completeness
         ("go forward ten metres", 0.5),
         ("What is the capital of", 0.0),
         ("I went to the.", 0.0),
+        ("Stop that.", 1.0),
+        ("What are you looking for?", 1.0),
         ("And then,", 0.0),
         ("Let me think...", 0.0),
         ("", 0.0),

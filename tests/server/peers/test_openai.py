@@ -1,0 +1,229 @@
+"""The stock ``openai`` client, changed only in its URL, against our server: both its faces, the same conversations."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import json
+from collections.abc import Callable, Generator
+from typing import Any
+
+import openai
+import pytest
+
+from realtime_nb.engine.base import ChatRequest
+from realtime_nb.testing.stages import Call, StubAsr, StubLlm, stub_engine, stub_speech
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Tell the weather of a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+Step = Callable[[Any], Any] | str
+"""Something done with the connection, or the type of the event waited for."""
+Conversation = Generator[Step, Any, None]
+
+
+def sync_driver(base_url: str, token: str, conversation: Conversation) -> list[str]:
+    """Hold a conversation with ``OpenAI``; the types of the events that came."""
+    came: list[str] = []
+    client = openai.OpenAI(api_key=token, base_url=base_url)
+    with client.realtime.connect(model="gpt-realtime-mini") as connection:
+        step = next(conversation)
+        while True:
+            try:
+                if callable(step):
+                    step = conversation.send(step(connection))
+                    continue
+                event = connection.recv()
+                came.append(event.type)
+                if event.type == step:
+                    step = conversation.send(event)
+            except StopIteration:
+                return came
+
+
+def async_driver(base_url: str, token: str, conversation: Conversation) -> list[str]:
+    """Hold a conversation with ``AsyncOpenAI``; the types of the events that came."""
+
+    async def hold() -> list[str]:
+        came: list[str] = []
+        client = openai.AsyncOpenAI(api_key=token, base_url=base_url)
+        async with client.realtime.connect(model="gpt-realtime-mini") as connection:
+            step = next(conversation)
+            while True:
+                try:
+                    if callable(step):
+                        done = step(connection)
+                        step = conversation.send(await done if inspect.isawaitable(done) else done)
+                        continue
+                    event = await connection.recv()
+                    came.append(event.type)
+                    if event.type == step:
+                        step = conversation.send(event)
+                except StopIteration:
+                    return came
+
+    return asyncio.run(hold())
+
+
+faces = pytest.mark.parametrize("hold", [sync_driver, async_driver], ids=["OpenAI", "AsyncOpenAI"])
+
+
+def ask(text: str) -> Conversation:
+    """Write a message and ask for the answer."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    yield lambda connection: connection.conversation.item.create(item=item)
+    yield lambda connection: connection.response.create()
+
+
+def speak(ms: int = 800, silence_ms: int = 700) -> Conversation:
+    """Say something, then nothing."""
+    sound = stub_speech(ms) + bytes(48 * silence_ms)
+    for start in range(0, len(sound), 4800):
+        chunk = base64.b64encode(sound[start : start + 4800]).decode()
+        yield lambda connection, chunk=chunk: connection.input_audio_buffer.append(audio=chunk)
+
+
+def weatherman(request: ChatRequest) -> str | Call:
+    """Answer questions about the weather by calling the function, and everything else by repeating it."""
+    last = request.messages[-1]
+    if last.role == "tool":
+        return f"I looked it up: {last.text}"
+    if request.tools and "weather" in last.text:
+        return Call("get_weather", {"city": "Paris"})
+    return f"You said: {last.text}"
+
+
+@faces
+def test_a_text_turn(serve: Any, hold: Any) -> None:
+    """A question in writing is answered in writing, piece by piece, and paid for."""
+    texts: list[str] = []
+
+    def conversation() -> Conversation:
+        yield "session.created"
+        yield lambda connection: connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
+        yield "session.updated"
+        for question in ("Name a river.", "Name a city."):
+            yield from ask(question)
+            done = yield "response.done"
+            assert done.response.status == "completed"
+            assert done.response.usage.total_tokens > 0
+            texts.append(done.response.output[0].content[0].text)
+
+    serving = serve(engine=stub_engine())
+    came = hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+    assert "Name a river." in texts[0]
+    assert "Name a city." in texts[1]
+    assert came.count("response.output_text.delta") >= 2
+
+
+@faces
+def test_a_spoken_turn(serve: Any, hold: Any) -> None:
+    """Speech is detected, written down and answered aloud."""
+
+    def conversation() -> Conversation:
+        yield "session.created"
+        heard = {"input": {"transcription": {"model": "whisper-1"}}}
+        yield lambda connection: connection.session.update(session={"type": "realtime", "audio": heard})
+        yield "session.updated"
+        yield from speak()
+        started = yield "input_audio_buffer.speech_started"
+        words = yield "conversation.item.input_audio_transcription.completed"
+        assert words.item_id == started.item_id
+        assert words.transcript == "What do rivers carry?"
+        delta = yield "response.output_audio.delta"
+        assert len(base64.b64decode(delta.delta)) > 0
+        done = yield "response.done"
+        assert "What do rivers carry?" in done.response.output[0].content[0].transcript
+        assert done.response.usage.input_token_details.audio_tokens > 0
+
+    serving = serve(engine=stub_engine(asr=StubAsr("What do rivers carry?")))
+    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+
+
+@faces
+def test_a_tool_round_trip(serve: Any, hold: Any) -> None:
+    """The model calls a function, the client answers, the model uses the answer."""
+
+    def conversation() -> Conversation:
+        yield "session.created"
+        session = {"type": "realtime", "tools": [WEATHER], "output_modalities": ["text"]}
+        yield lambda connection: connection.session.update(session=session)
+        yield "session.updated"
+        yield from ask("How is the weather in Paris?")
+        call = yield "response.function_call_arguments.done"
+        assert call.name == "get_weather"
+        assert json.loads(call.arguments) == {"city": "Paris"}
+        yield "response.done"
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "22 degrees, sunny"}
+        yield lambda connection: connection.conversation.item.create(item=output)
+        yield lambda connection: connection.response.create()
+        done = yield "response.done"
+        assert "22 degrees" in done.response.output[0].content[0].text
+
+    serving = serve(engine=stub_engine(llm=StubLlm(weatherman)))
+    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+
+
+@faces
+def test_a_barge_in(serve: Any, slow_engine: Any, hold: Any) -> None:
+    """Speaking over the answer cancels it; what was heard of it is kept, and the next turn is answered."""
+
+    def conversation() -> Conversation:
+        yield "session.created"
+        yield from ask("Count to a thousand.")
+        delta = yield "response.output_audio.delta"
+        yield from speak()
+        yield "input_audio_buffer.speech_started"
+        done = yield "response.done"
+        assert (done.response.status, done.response.status_details.reason) == ("cancelled", "turn_detected")
+        cut = {"item_id": delta.item_id, "content_index": 0, "audio_end_ms": 100}
+        yield lambda connection: connection.conversation.item.truncate(**cut)
+        truncated = yield "conversation.item.truncated"
+        assert truncated.audio_end_ms == 100
+        slow_engine.llm.finish()
+        done = yield "response.done"
+        assert done.response.status == "completed"
+
+    serving = serve(engine=slow_engine)
+    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+
+
+@faces
+def test_a_wrong_key(serve: Any, hold: Any) -> None:
+    """A wrong key is an error event, then a close that the client raises."""
+
+    def conversation() -> Conversation:
+        error = yield "error"
+        assert error.error.code == "invalid_api_key"
+        yield "never"
+
+    with pytest.raises(Exception, match="3000"):
+        hold(f"{serve().http}/v1", "sk-wrong", conversation())
+
+
+def test_rest_of_the_realtime_client(serve: Any) -> None:
+    """The client's own calls for secrets and models work, and a secret opens a session."""
+    serving = serve()
+    client = openai.OpenAI(api_key=serving.token.reveal(), base_url=f"{serving.http}/v1")
+    issued = client.realtime.client_secrets.create(
+        expires_after={"anchor": "created_at", "seconds": 60},
+        session={"type": "realtime", "instructions": "Hum."},
+    )
+    assert issued.value.startswith("ek_")
+    assert issued.session.instructions == "Hum."
+    assert "gpt-realtime-mini" in [model.id for model in client.models.list()]
+
+    def conversation() -> Conversation:
+        created = yield "session.created"
+        assert created.session.instructions == "Hum."
+
+    sync_driver(f"{serving.http}/v1", issued.value, conversation())
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(api_key="sk-wrong", base_url=f"{serving.http}/v1", max_retries=0).models.list()
