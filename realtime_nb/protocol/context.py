@@ -154,14 +154,9 @@ class Counter:
                 ledger = conversation.sound(item.id, index)
                 cost = cost.plus(self._part(part, ledger.ms if ledger else 0.0))
             return cost
-        words = text_of(item)
-        match item:
-            case FunctionCall():
-                words = f"{item.name} {words}"
-            case McpCall():
-                words = f"{item.name} {words} {item.output or ''}"
-            case FunctionCallOutput():
-                pass
+        name = item.name if isinstance(item, FunctionCall | McpCall) else None
+        output = item.output if isinstance(item, McpCall) else None
+        words = " ".join(filter(None, (name, text_of(item), output)))
         return Cost(text=self.text(words) + MESSAGE_TOKENS)
 
     def _part(self, part: Part, ms: float) -> Cost:

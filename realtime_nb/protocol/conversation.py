@@ -126,13 +126,9 @@ class Conversation:
 
     def truncate(self, item_id: str, content_index: int, end_ms: int) -> None:
         """Forget what was not heard of a spoken reply: its sound, and the words of that sound."""
-        ledger = self._sounds.get((item_id, content_index))
-        item = self._items[item_id]
-        if ledger is None or not isinstance(item, Message):
-            return
-        ledger.cut(end_ms)
-        if content_index < len(item.content):
-            self.put(with_transcript(item, content_index, ledger.transcript))
+        if ledger := self._sounds.get((item_id, content_index)):
+            ledger.cut(end_ms)
+            self.put(with_transcript(self._items[item_id], content_index, ledger.transcript))
 
     # ------------------------------------------------------------ sound
     def listen(self, item_id: str, content_index: int, fmt: AudioFormat) -> Ledger:

@@ -228,7 +228,7 @@ def _words(part: Part) -> str:
             return part.text
         case InputAudio() | OutputAudio():
             return part.transcript or ""
-        case InputImage():
+        case _:
             return ""
 
 
@@ -272,13 +272,13 @@ def without_audio(item: Item) -> Item:
     return msgspec.structs.replace(item, content=content)
 
 
-def with_transcript(item: Message, content_index: int, transcript: str | None) -> Message:
+def with_transcript(item: Item, content_index: int, transcript: str | None) -> Item:
     """Give the item with the words of one spoken part replaced.
 
     Parameters
     ----------
-    item : Message
-        A message with a spoken part.
+    item : Item
+        Any item.
     content_index : int
         Which part, from 0.
     transcript : str or None
@@ -286,9 +286,12 @@ def with_transcript(item: Message, content_index: int, transcript: str | None) -
 
     Returns
     -------
-    Message
-        The changed item.
+    Item
+        The changed item; the same one when it has no such spoken part.
     """
-    content = list(item.content)
-    content[content_index] = msgspec.structs.replace(content[content_index], transcript=transcript)
+    content = list(item.content) if isinstance(item, Message) else []
+    part = content[content_index] if 0 <= content_index < len(content) else None
+    if not isinstance(part, InputAudio | OutputAudio):
+        return item
+    content[content_index] = msgspec.structs.replace(part, transcript=transcript)
     return msgspec.structs.replace(item, content=tuple(content))

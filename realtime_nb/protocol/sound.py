@@ -117,7 +117,7 @@ _CJK = 0x2E80
 
 
 def _whole_words(text: str, heard: int, size: int) -> str:
-    if heard >= size:
+    if heard >= size or not text:
         return text
     count = len(text) * heard // size
     if text[count].isspace() or ord(text[count]) >= _CJK:

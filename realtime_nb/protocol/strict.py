@@ -196,10 +196,8 @@ def to_struct(raw: Mapping[str, Any], kind: type[T], at: str = "") -> T:
 def _refusal(message: str, kind: type, at: str) -> EventError:
     found = _WHERE.fullmatch(message)
     said, path = (found["said"], found["path"] or "") if found else (message, "")
-    for pattern, name in _PATTERNS:
-        if match := pattern.fullmatch(said):
-            return _fault_of(name, match.groupdict(), kind, at, path)
-    raise AssertionError(message)
+    name, match = next((name, match) for pattern, name in _PATTERNS if (match := pattern.fullmatch(said)))
+    return _fault_of(name, match.groupdict(), kind, at, path)
 
 
 def _fault_of(name: str, words: dict[str, str], kind: type, at: str, path: str) -> EventError:

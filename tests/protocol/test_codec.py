@@ -104,7 +104,13 @@ def test_lone_surrogates_are_replaced_when_written() -> None:
 # ---------------------------------------------------------------- strictly
 @pytest.mark.parametrize(
     ("escaped", "text"),
-    [(r"\ud800", "\ufffd"), (r"x\udfffy", "x\ufffdy"), (r"\ud83d\ude00", "😀"), ("\ud800", "\ufffd"), (r"\u0000", "\0")],
+    [
+        (r"\ud800", "\ufffd"),
+        (r"x\udfffy", "x\ufffdy"),
+        (r"\ud83d\ude00", "😀"),
+        ("\ud800", "\ufffd"),
+        (r"\u0000", "\0"),
+    ],
 )
 def test_surrogates_are_replaced_when_read(escaped: str, text: str) -> None:
     """A lone surrogate, escaped or not, becomes U+FFFD; a pair is a character."""
@@ -140,13 +146,17 @@ def test_what_is_no_object(frame: str) -> None:
 def test_depth_is_allowed_up_to_the_limit() -> None:
     """A schema nested nearly as deep as the limit is read."""
     schema = "{" + '"a":{' * (MAX_DEPTH - 6) + "}" * (MAX_DEPTH - 6) + "}"
-    frame = f'{{"type":"response.create","response":{{"tools":[{{"type":"function","name":"f","parameters":{schema}}}]}}}}'
+    frame = (
+        f'{{"type":"response.create","response":{{"tools":[{{"type":"function","name":"f","parameters":{schema}}}]}}}}'
+    )
     assert isinstance(ev.decode_client(frame), ev.ResponseCreate)
 
 
 def test_null_is_absent_where_it_is_no_value() -> None:
     """Clients that spell absent fields as null are understood."""
-    frame = '{"type":"conversation.item.create","event_id":null,"previous_item_id":null,"item":{"type":"message","id":null,"status":null,"role":"user","content":[{"type":"input_text","text":"x"}]}}'
+    part = {"type": "input_text", "text": "x"}
+    item = {"type": "message", "id": None, "status": None, "role": "user", "content": [part]}
+    frame = json.dumps({"type": "conversation.item.create", "event_id": None, "previous_item_id": None, "item": item})
     event = ev.decode_client(frame)
     assert event == ev.ConversationItemCreate(item=Message(role="user", content=(InputText(text="x"),)))
 
@@ -170,8 +180,11 @@ def test_unknown_types_are_kept_raw() -> None:
 
 def test_unknown_fields_are_passed_over() -> None:
     """A field of tomorrow does no harm."""
-    frame = '{"type":"response.output_text.delta","event_id":"e","response_id":"r","item_id":"i","output_index":0,"content_index":0,"delta":"a","obfuscation":"x1"}'
-    event = ev.decode_server(frame)
+    known = ev.ResponseOutputTextDelta(
+        event_id="e", response_id="r", item_id="i", output_index=0, content_index=0, delta="a"
+    )
+    raw = json.loads(ev.encode(known))
+    event = ev.decode_server(json.dumps({**raw, "obfuscation": "x1"}))
     assert isinstance(event, ev.ResponseOutputTextDelta)
     assert event.delta == "a"
 
@@ -192,7 +205,10 @@ def test_missing_optional_fields() -> None:
 @pytest.mark.parametrize(("old", "new"), sorted(ev.BETA_TO_GA.items()))
 def test_beta_names_are_read(old: str, new: str) -> None:
     """An event of the beta is read as the one of today."""
-    fields = {name: 0 if name.endswith("_index") else "x" for name in ("response_id", "item_id", "output_index", "content_index")}
+    fields = {
+        name: 0 if name.endswith("_index") else "x"
+        for name in ("response_id", "item_id", "output_index", "content_index")
+    }
     fields |= {"delta": "eA==" if old == "response.audio.delta" else "x", "text": "x", "transcript": "x", "session": {}}
     event = ev.decode_server(json.dumps({"type": old, **fields}))
     assert event.__struct_config__.tag == new
@@ -214,6 +230,14 @@ def test_a_session_of_the_beta() -> None:
     assert session.audio.input.turn_detection is None
     assert session.audio.input.transcription is not None
     assert session.audio.input.transcription.model == "whisper-1"
+
+
+def test_a_session_of_tomorrow() -> None:
+    """A session of today with a setting of tomorrow is kept raw rather than half understood."""
+    session = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "telepathy"}}}}
+    event = ev.decode_server(json.dumps({"type": "session.updated", "event_id": "e", "session": session}))
+    assert isinstance(event, ev.UnknownEvent)
+    assert "telepathy" in event.problem
 
 
 def test_a_transcription_session_of_the_beta() -> None:
@@ -239,20 +263,31 @@ def test_an_item_of_the_beta() -> None:
 
 # ---------------------------------------------------------------- fuzz
 @settings(max_examples=500, deadline=None)
-@given(frame=st.text() | JSON.map(json.dumps) | st.builds(lambda t, o: json.dumps({**o, "type": t}), st.sampled_from(sorted(ev.CLIENT_EVENTS)), OBJECTS))
+@given(
+    frame=st.text()
+    | JSON.map(json.dumps)
+    | st.builds(lambda t, o: json.dumps({**o, "type": t}), st.sampled_from(sorted(ev.CLIENT_EVENTS)), OBJECTS)
+)
 def test_a_server_raises_nothing_but_its_own(frame: str) -> None:
     """Whatever comes, strict decoding gives an event or an EventError."""
     try:
         ev.decode_client(frame)
-    except EventError as error:
-        assert error.message
+    except EventError:
+        return
 
 
 @settings(max_examples=500, deadline=None)
-@given(frame=st.text() | st.binary() | JSON.map(json.dumps) | st.builds(lambda t, o: json.dumps({**o, "type": t}), st.sampled_from(sorted({*ev.SERVER_EVENTS, *ev.BETA_TO_GA})), OBJECTS))
+@given(
+    frame=st.text()
+    | st.binary()
+    | JSON.map(json.dumps)
+    | st.builds(
+        lambda t, o: json.dumps({**o, "type": t}), st.sampled_from(sorted({*ev.SERVER_EVENTS, *ev.BETA_TO_GA})), OBJECTS
+    )
+)
 def test_a_client_raises_nothing_but_its_own(frame: str | bytes) -> None:
     """Whatever comes, lenient decoding gives an event or a RemoteProtocolError."""
     try:
         ev.decode_server(frame)
-    except RemoteProtocolError as error:
-        assert error.message
+    except RemoteProtocolError:
+        return

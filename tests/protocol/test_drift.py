@@ -38,7 +38,8 @@ def members(union: Any) -> list[type[pydantic.BaseModel]]:
 
 def literal(model: type[pydantic.BaseModel], field: str) -> str:
     """The one value a field can have."""
-    options = [o for o in (model.model_fields[field].annotation, *typing.get_args(model.model_fields[field].annotation))]
+    annotation = model.model_fields[field].annotation
+    options = (annotation, *typing.get_args(annotation))
     return str(next(typing.get_args(o)[0] for o in options if typing.get_origin(o) is typing.Literal))
 
 
@@ -49,6 +50,7 @@ def ours(kind: type[msgspec.Struct]) -> dict[str, bool]:
 
 
 def required(kind: type[msgspec.Struct]) -> set[str]:
+    """Our required fields."""
     return {name for name, needed in ours(kind).items() if needed}
 
 
@@ -123,7 +125,9 @@ def test_resource(kind: type[msgspec.Struct], model: type[pydantic.BaseModel]) -
 
 def test_mcp_server() -> None:
     """An MCP tool entry has the same fields as there."""
-    module = typing.cast("types.ModuleType", __import__("openai.types.realtime.realtime_tools_config_union", fromlist=["Mcp"]))
+    module = typing.cast(
+        "types.ModuleType", __import__("openai.types.realtime.realtime_tools_config_union", fromlist=["Mcp"])
+    )
     assert set(ours(tools.McpServer)) == set(module.Mcp.model_fields)
 
 

@@ -29,6 +29,7 @@ class Machine(RuleBasedStateMachine):
         interrupt=st.booleans(), transcribe=st.booleans(), vad=st.booleans(), tpm=st.sampled_from([None, 9_000, 10**6])
     )
     def open(self, *, interrupt: bool, transcribe: bool, vad: bool, tpm: int | None) -> None:
+        """Connect, with settings drawn."""
         detection = ServerVad(interrupt_response=interrupt, idle_timeout_ms=5_000) if vad else None
         heard = AudioInput(turn_detection=detection, transcription=Transcription() if transcribe else None)
         rate = tpm and RateLimiter(requests_per_min=500, tokens_per_min=tpm)
@@ -56,6 +57,7 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ plumbing
     def take(self, effects: list[fx.Effect]) -> None:
+        """Carry out what the server asks for."""
         for effect in effects:
             match effect:
                 case fx.Send(event):
@@ -94,6 +96,17 @@ class Machine(RuleBasedStateMachine):
                 assert event.response.usage is not None
                 assert not any(owner == event.response.id for owner, _ in self.open_items), "items are closed first"
                 assert all(item.status != "in_progress" for item in event.response.output)
+            case ev.ResponseOutputAudioDelta():
+                self.sent_audio[event.item_id] += event.delta
+            case _:
+                self.watch_opening(event)
+        if response_id := getattr(event, "response_id", None):
+            assert response_id in self.created
+            assert not self.finished[response_id], "nothing comes after response.done"
+
+    def watch_opening(self, event: ev.ServerEvent) -> None:
+        """What is opened is new, and what is closed was open."""
+        match event:
             case ev.ResponseOutputItemAdded():
                 self.open_items.add((event.response_id, event.item.id))
             case ev.ResponseOutputItemDone():
@@ -106,32 +119,32 @@ class Machine(RuleBasedStateMachine):
                 self.open_parts.add((event.item_id, event.content_index))
             case ev.ResponseContentPartDone():
                 self.open_parts.remove((event.item_id, event.content_index))
-            case ev.ResponseOutputAudioDelta():
-                self.sent_audio[event.item_id] += event.delta
             case _:
                 pass
-        if response_id := getattr(event, "response_id", None):
-            assert response_id in self.created
-            assert not self.finished[response_id], "nothing comes after response.done"
 
     def send(self, event: ev.ClientEvent) -> None:
+        """Send as the client."""
         self.take(self.server.receive(self.client.send(event), self.now))
 
     def report(self, report: fx.Report) -> None:
+        """Report as a stage."""
         self.take(self.server.report(report, self.now))
 
     # ------------------------------------------------------------ the client
     @rule(text=WORDS)
     def says(self, text: str) -> None:
+        """The client puts a message in."""
         self.send(ev.ConversationItemCreate(item=Message(role="user", content=(InputText(text=text),))))
 
     @rule(ms=st.integers(0, 400))
     def injects_sound(self, ms: int) -> None:
+        """The client puts a spoken message in."""
         part = InputAudio(audio=bytes(ms * MS), transcript="" if ms else "spoken before")
         self.send(ev.ConversationItemCreate(item=Message(role="user", content=(part,))))
 
     @rule(aside=st.booleans(), audio=st.booleans(), limit=st.sampled_from([None, 3, 200]))
     def asks(self, *, aside: bool, audio: bool, limit: int | None) -> None:
+        """The client asks for a response, if its own rules let it."""
         params = ev.ResponseParams(
             conversation="none" if aside else None,
             output_modalities=("audio",) if audio else ("text",),
@@ -144,14 +157,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def insists(self) -> None:
+        """A client without rules asks for a response."""
         self.take(self.server.receive('{"type":"response.create","event_id":"mine"}', self.now))
 
     @rule()
     def cancels(self) -> None:
+        """The client cancels."""
         self.send(ev.ResponseCancel())
 
     @rule(ms=st.integers(1, 300))
     def streams(self, ms: int) -> None:
+        """The client sends sound."""
         chunk = bytes([len(self.appended) % 251]) * (ms * MS)
         self.appended += chunk
         self.clock_ms += ms
@@ -159,11 +175,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def commits(self) -> None:
+        """The client commits."""
         self.spoken_from = None
         self.send(ev.InputAudioBufferCommit())
 
     @rule()
     def clears(self) -> None:
+        """The client clears the buffer."""
         self.spoken_from = None
         self.used_ms = self.clock_ms
         self.send(ev.InputAudioBufferClear())
@@ -171,16 +189,19 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.server.conversation))
     @rule(data=st.data())
     def deletes(self, data: st.DataObject) -> None:
+        """The client deletes an item."""
         self.send(ev.ConversationItemDelete(item_id=data.draw(st.sampled_from(self.server.conversation.order))))
 
     @precondition(lambda self: len(self.server.conversation))
     @rule(data=st.data())
     def retrieves(self, data: st.DataObject) -> None:
+        """The client retrieves an item."""
         self.send(ev.ConversationItemRetrieve(item_id=data.draw(st.sampled_from(self.server.conversation.order))))
 
     @precondition(lambda self: self.sent_audio)
     @rule(data=st.data(), share=st.floats(0, 1.1))
     def truncates(self, data: st.DataObject, share: float) -> None:
+        """The client cuts a reply, sometimes too far."""
         name = data.draw(st.sampled_from(sorted(self.sent_audio)))
         ms = int(len(self.sent_audio[name]) / MS * share)
         there = name in self.server.conversation
@@ -201,10 +222,12 @@ class Machine(RuleBasedStateMachine):
         )
     )
     def updates(self, update: dict[str, object]) -> None:
+        """The client changes the session."""
         self.send(ev.SessionUpdate(session={"type": "realtime", **update}))
 
     @rule(data=st.data())
     def answers_a_call(self, data: st.DataObject) -> None:
+        """The client gives a call's output."""
         calls = [call.call_id for state in self.client.responses.values() for call in state.calls] or ["call_none"]
         output = FunctionCallOutput(call_id=data.draw(st.sampled_from(calls)), output="{}")
         self.send(ev.ConversationItemCreate(item=output))
@@ -213,18 +236,21 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.vad and self.spoken_from is None)
     @rule(ago=st.integers(0, 300))
     def hears_speech(self, ago: int) -> None:
+        """The detector hears speech."""
         self.spoken_from = max(0, self.clock_ms - ago)
         self.report(fx.SpeechStarted(self.spoken_from))
 
     @precondition(lambda self: self.vad and self.spoken_from is not None)
     @rule()
     def hears_silence(self) -> None:
+        """The detector hears silence."""
         self.spoken_from = None
         self.report(fx.SpeechStopped(self.clock_ms))
 
     @precondition(lambda self: self.transcribing)
     @rule(data=st.data(), text=st.sampled_from(["", "hello", "how are you"]), fails=st.integers(0, 9))
     def writes_down(self, data: st.DataObject, text: str, fails: int) -> None:
+        """The recogniser is done, or gives up."""
         name = data.draw(st.sampled_from(self.transcribing))
         self.transcribing.remove(name)
         failed = fx.TranscriptionFailed(name, "audio_unintelligible", "Could not be understood.")
@@ -233,6 +259,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.generating)
     @rule(data=st.data(), words=WORDS, ms=st.integers(0, 200), kind=st.sampled_from(["text", "speech", "call"]))
     def generates(self, data: st.DataObject, words: str, ms: int, kind: str) -> None:
+        """The brain writes something."""
         name = data.draw(st.sampled_from(sorted(self.generating)))
         self.generating[name] += 1
         step = self.generating[name]
@@ -249,6 +276,7 @@ class Machine(RuleBasedStateMachine):
         data=st.data(), reason=st.sampled_from(["stop", "length", "tool_calls", "broken"]), cached=st.integers(0, 300)
     )
     def finishes(self, data: st.DataObject, reason: str, cached: int) -> None:
+        """The brain is done, or gives up."""
         name = data.draw(st.sampled_from(sorted(self.generating)))
         del self.generating[name]
         if reason == "broken":
@@ -258,18 +286,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["resp_0", "resp_1", "resp_2"]))
     def is_late(self, name: str) -> None:
+        """A thread reports about what is over."""
         if name not in self.generating:
             self.report(fx.SpeechDelta(name, "late", bytes(MS)))
             self.report(fx.Generated(name, "stop"))
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
+        """Time passes."""
         self.now += seconds
         self.take(self.server.tick(self.now))
 
     # ------------------------------------------------------------ what always holds
     @invariant()
     def one_terminal_event(self) -> None:
+        """Each response ends once, and the conversation has one at a time."""
         for name in self.created:
             assert self.finished[name] <= 1
         running = [name for name in self.created if not self.finished[name]]
@@ -280,12 +311,14 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_stays_open(self) -> None:
+        """When nothing is under way, nothing is open."""
         if all(self.finished[name] for name in self.created):
             assert not self.open_parts
             assert not self.open_items
 
     @invariant()
     def both_ends_agree(self) -> None:
+        """The client's fold is the server's conversation."""
         ours, theirs = self.client.conversation, self.server.conversation
         assert ours.order == theirs.order
         assert list(ours) == list(theirs)
@@ -293,6 +326,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_sound_is_lost_or_doubled(self) -> None:
+        """What is kept of a reply is what was sent of it."""
         for item in self.server.conversation:
             if not isinstance(item, Message) or item.role != "assistant":
                 continue
@@ -304,6 +338,7 @@ class Machine(RuleBasedStateMachine):
                 assert item.content[0].transcript == (ledger.transcript if ledger else "")
 
     def teardown(self) -> None:
+        """Closing stops what runs, once."""
         if not hasattr(self, "server"):
             return
         stopped = {effect.response_id for effect in self.server.close(self.now) if isinstance(effect, fx.Stop)}

@@ -133,8 +133,7 @@ class Fold:
             self.conversation.truncate(event.item_id, event.content_index, event.audio_end_ms)
 
     def _heard(self, event: ev.ConversationItemInputAudioTranscriptionCompleted) -> None:
-        item = self.conversation.get(event.item_id)
-        if isinstance(item, Message) and isinstance(dict(enumerate(item.content)).get(event.content_index), InputAudio):
+        if item := self.conversation.get(event.item_id):
             self.conversation.put(with_transcript(item, event.content_index, event.transcript))
 
     # ------------------------------------------------------------ responses

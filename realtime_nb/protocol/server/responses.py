@@ -76,8 +76,7 @@ class Responses:
     # ------------------------------------------------------------ asked for
     def create(self, event: ResponseCreate) -> None:
         """Begin a response that the client asks for."""
-        session = self._state.talks
-        assert session is not None  # noqa: S101 -- the connection refuses this event otherwise
+        session = self._session
         params = event.response or ResponseParams()
         self._check(params, session)
         config = configure(session, params)
@@ -87,13 +86,17 @@ class Responses:
 
     def turn(self, item_id: str) -> None:
         """A turn has ended and wants a response: it gets one when its words are there, if there are any."""
-        self._turns.append(item_id)
+        if self._state.talks:
+            self._turns.append(item_id)
 
     def nobody(self) -> None:
         """Nobody has said anything: ask whether anybody is there."""
-        session = self._state.talks
-        if session is not None and self._default is None:
-            self._begin(configure(session, ResponseParams()), self._state.conversation, "quiet")
+        self._begin(configure(self._session, ResponseParams()), self._state.conversation, "quiet")
+
+    @property
+    def _session(self) -> Session:
+        """The session. In one that only transcribes, nothing gets as far as to ask."""
+        return self._state.talks or Session()
 
     def _check(self, params: ResponseParams, session: Session) -> None:
         if params.conversation not in (None, "auto", "none"):
@@ -150,7 +153,7 @@ class Responses:
         self._reserve(job)
 
     def _context(self, job: Job) -> Context:
-        session = self._state.talks or Session()
+        session = self._session
         items = [item for item in job.source if is_read(item)]
         sticky = isinstance(session.truncation, RetentionRatio) and job.source is self._state.conversation
         names = [item.id for item in items]
@@ -190,9 +193,9 @@ class Responses:
 
     def _answer_turns(self) -> None:
         """Answer when all turns' words are there and the user is done; a breath, which has no words, gets no answer."""
-        state, session = self._state, self._state.talks
+        state = self._state
         self._turns = [name for name in self._turns if name in state.conversation]
-        if not self._turns or session is None or self._default is not None:
+        if not self._turns or self._default is not None:
             return
         detection = state.turn_detection
         if not state.unheard.isdisjoint(self._turns):
@@ -202,7 +205,7 @@ class Responses:
         worth = any(state.words.get(name) or name in state.deaf for name in self._turns)
         self._turns.clear()
         if worth:
-            self._begin(configure(session, ResponseParams()), state.conversation, "turn")
+            self._begin(configure(self._session, ResponseParams()), state.conversation, "turn")
             self.consider()
 
     # ------------------------------------------------------------ reported

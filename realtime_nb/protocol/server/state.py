@@ -82,9 +82,8 @@ class State:
 
     def finish(self, item: Item) -> None:
         """Say that an item of the conversation is as it will be."""
-        if item.id in self.conversation:
-            self.conversation.put(item)
-            self.send(ConversationItemDone(item=item, previous_item_id=self.conversation.previous(item.id)))
+        self.conversation.put(item)
+        self.send(ConversationItemDone(item=item, previous_item_id=self.conversation.previous(item.id)))
 
     # ------------------------------------------------------------ settings
     @property

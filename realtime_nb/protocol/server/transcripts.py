@@ -16,7 +16,7 @@ from realtime_nb.protocol.events import (
     TranscriptionError,
 )
 from realtime_nb.protocol.formats import AudioFormat
-from realtime_nb.protocol.items import Message, with_transcript
+from realtime_nb.protocol.items import with_transcript
 from realtime_nb.protocol.session_config import Transcription
 from realtime_nb.protocol.usage import (
     DurationUsage,
@@ -109,7 +109,7 @@ class Transcripts:
     def delta(self, report: TranscribedDelta) -> None:
         """Tell the client some words."""
         found = self._passes.get(report.item_id)
-        if found and found.wanted and report.text:
+        if found and self._is_told(report.item_id, found) and report.text:
             found.told += report.text
             self._tell(report.item_id, found, report.text, None)
 
@@ -120,21 +120,20 @@ class Transcripts:
             return
         text = report.text.strip()
         self._state.words[report.item_id] = text
-        if found.wanted is None:
+        if not self._is_told(report.item_id, found):
             return
         logprobs = tuple(LogProb(token=t, bytes=tuple(t.encode()), logprob=p) for t, p in report.logprobs)
         shown = logprobs if found.logprobs else None
         if text and not found.told:
             self._tell(report.item_id, found, text, shown)
-        item = self._state.conversation.get(report.item_id)
-        if isinstance(item, Message):
-            self._state.conversation.put(with_transcript(item, found.content_index, text))
+        talk = self._state.conversation
+        talk.put(with_transcript(talk[report.item_id], found.content_index, text))
         self._state.send(
             ConversationItemInputAudioTranscriptionCompleted(
                 item_id=report.item_id,
                 content_index=found.content_index,
                 transcript=text,
-                usage=_usage(found, found.wanted, report.tokens),
+                usage=_usage(found, report.tokens),
                 logprobs=shown,
             )
         )
@@ -145,7 +144,7 @@ class Transcripts:
         if found is None:
             return
         self._state.deaf[report.item_id] = ResponseError(type="server_error", code=report.code, message=report.message)
-        if found.wanted is None:
+        if not self._is_told(report.item_id, found):
             return
         self._state.send(
             ConversationItemInputAudioTranscriptionFailed(
@@ -155,6 +154,10 @@ class Transcripts:
             )
         )
 
+    def _is_told(self, item_id: str, found: _Pass) -> bool:
+        """Whether the client wants to know, and knows the item: those of a response's own input it does not."""
+        return found.wanted is not None and item_id in self._state.conversation
+
     def _tell(self, item_id: str, found: _Pass, text: str, logprobs: tuple[LogProb, ...] | None) -> None:
         self._state.send(
             ConversationItemInputAudioTranscriptionDelta(
@@ -163,8 +166,8 @@ class Transcripts:
         )
 
 
-def _usage(found: _Pass, wanted: Transcription, tokens: int) -> TranscriptionUsage:
-    if wanted.model in _BY_DURATION:
+def _usage(found: _Pass, tokens: int) -> TranscriptionUsage:
+    if found.wanted and found.wanted.model in _BY_DURATION:
         return DurationUsage(seconds=float(math.ceil(found.ms / 1000)))
     heard = audio_in_tokens(found.ms)
     return TokensUsage(
