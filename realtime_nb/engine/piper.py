@@ -68,7 +68,7 @@ class PiperTts:
             At :attr:`rate`.
         """
         speaker = voice_for(voice)
-        for said in breaths(text):
+        for said in breaths(text, speed):
             try:
                 yield self._say(said, speaker, speed, cancel)
             except Cancelled:

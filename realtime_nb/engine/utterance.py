@@ -7,7 +7,7 @@ from realtime_nb.engine.clauses import LONGEST, Clauses, speakable
 __all__ = ["breaths"]
 
 
-def breaths(text: str) -> list[str]:
+def breaths(text: str, speed: float = 1.0) -> list[str]:
     """Cut a text into what is synthesised at once.
 
     A clause of the usual length stays whole, as it sounds best; only what is
@@ -17,6 +17,8 @@ def breaths(text: str) -> list[str]:
     ----------
     text : str
         As it was written.
+    speed : float
+        Slow speech is longer, so that less of the text is one run.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def breaths(text: str) -> list[str]:
     >>> breaths("...")
     []
     """
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST * min(1.0, speed):
         parts = [text]
     else:
         clauses = Clauses()
