@@ -6,9 +6,6 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.actor import Actor
-from realtime_nb.aio import AsyncSession
-from realtime_nb.config import SessionConfig, check_session, session_fields
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
 from realtime_nb.local import Stages, start
@@ -18,6 +15,9 @@ from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.protocol.events import ErrorDetail
 from realtime_nb.secret import Secret
 from realtime_nb.session import Session
+from realtime_nb.session.actor import Actor
+from realtime_nb.session.awaitable import AsyncSession
+from realtime_nb.session.config import SessionConfig, check_session, session_fields
 from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime_nb.reply import Reply
+    from realtime_nb.session.reply import Reply
 
 __all__ = ["Latency", "Moments", "latency_of"]
 

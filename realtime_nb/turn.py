@@ -18,9 +18,9 @@ from realtime_nb.protocol.usage import Usage, add
 from realtime_nb.usage import Cost, cost
 
 if TYPE_CHECKING:
-    from realtime_nb.book import TurnBook
     from realtime_nb.models import ModelCard
-    from realtime_nb.reply import Delta, Reply
+    from realtime_nb.session.book import TurnBook
+    from realtime_nb.session.reply import Delta, Reply
     from realtime_nb.tools import CallRecord
 
 __all__ = ["Turn"]

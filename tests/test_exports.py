@@ -60,9 +60,7 @@ def test_the_stub_file_has_the_same_names() -> None:
 def test_a_submodule_never_hides_a_name() -> None:
     """Importing the modules behind the names first changes nothing: rt.connect is the function."""
     source = "import realtime_nb.connection, realtime_nb.models, realtime_nb.session, realtime_nb as rt; "
-    assert (
-        python(source + "print(callable(rt.connect), callable(rt.model))") == "True True"
-    )
+    assert python(source + "print(callable(rt.connect), callable(rt.model))") == "True True"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -248,7 +248,7 @@ class Script:
                 yield from self._call(call, response)
             yield from self._finish(response, reply.status, reply.details(), reply.usage or counted(reply))
 
-    def _speak(self, reply: Reply, response: Event, *, spoken: bool) -> Iterator[Event]:
+    def _speak(self, reply: Reply, response: Event, *, spoken: bool) -> Generator[Event, None, Event | None]:
         if not reply.deltas and not reply.audio:
             return None
         at = {"response_id": response["id"], "output_index": 0}

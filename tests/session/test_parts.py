@@ -13,8 +13,8 @@ from PIL import Image as PilImage
 
 import realtime_nb as rt
 from realtime_nb.errors import AudioError, ConfigError, ImageError, RealtimeError, Unsupported
-from realtime_nb.parts import Said, sort_parts
 from realtime_nb.protocol.items import InputAudio, InputImage, InputText
+from realtime_nb.session.parts import Said, sort_parts
 
 CARD = rt.model("gpt-realtime-mini")
 TONE = rt.Audio.tone(440, 0.2)

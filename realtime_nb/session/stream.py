@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from realtime_nb.book import Live, TurnBook
 from realtime_nb.errors import AudioError, RealtimeError, ServerError
-from realtime_nb.link import Link
-from realtime_nb.live import PIECE_S, Encoder, Pace, chunks_of, pieces_of, silence
-from realtime_nb.parts import Said
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.session_config import SemanticVad, TurnDetection
-from realtime_nb.reply import Reply
+from realtime_nb.session.book import Live, TurnBook
+from realtime_nb.session.link import Link
+from realtime_nb.session.live import PIECE_S, Encoder, Pace, chunks_of, pieces_of, silence
+from realtime_nb.session.parts import Said
+from realtime_nb.session.reply import Reply
 from realtime_nb.turn import Turn
 
 __all__ = ["Stream"]

@@ -7,14 +7,14 @@ from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from realtime_nb.actor import ANSWER_S
-from realtime_nb.aio import PUBLIC, AsyncSession, facts, prepare
-from realtime_nb.config import ResponseConfig, SessionConfig
-from realtime_nb.deltas import Deltas
 from realtime_nb.display import Show, Showing
 from realtime_nb.models import ModelCard
 from realtime_nb.portal import call_on
 from realtime_nb.protocol.session_config import Session as Config
+from realtime_nb.session.actor import ANSWER_S
+from realtime_nb.session.awaitable import PUBLIC, AsyncSession, facts, prepare
+from realtime_nb.session.config import ResponseConfig, SessionConfig
+from realtime_nb.session.deltas import Deltas
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:

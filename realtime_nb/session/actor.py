@@ -7,24 +7,24 @@ import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from realtime_nb.book import MARK, Ask, TurnBook, format_name
 from realtime_nb.errors import LocalProtocolError, RealtimeError, ServerError
 from realtime_nb.history import History
-from realtime_nb.link import Link
-from realtime_nb.live import Encoder, pieces_of
 from realtime_nb.models import ModelCard
-from realtime_nb.parts import Said
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputAudio, ItemReference
 from realtime_nb.protocol.session_config import Session
-from realtime_nb.reply import Delta, Reply
-from realtime_nb.stream import Stream
+from realtime_nb.session.book import MARK, Ask, TurnBook, format_name
+from realtime_nb.session.link import Link
+from realtime_nb.session.live import Encoder, pieces_of
+from realtime_nb.session.parts import Said
+from realtime_nb.session.reply import Delta, Reply
+from realtime_nb.session.stream import Stream
+from realtime_nb.session.verdict import verdict, with_turn
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.turn import Turn
 from realtime_nb.usage import BudgetGuard, Tokens
-from realtime_nb.verdict import verdict, with_turn
 
 __all__ = ["ANSWER_S", "Actor"]
 

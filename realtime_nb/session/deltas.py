@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from realtime_nb.portal import await_on, call_on
-from realtime_nb.reply import Delta
+from realtime_nb.session.reply import Delta
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:
-    from realtime_nb.actor import Actor
+    from realtime_nb.session.actor import Actor
 
 __all__ = ["Deltas"]
 

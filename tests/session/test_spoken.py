@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import realtime_nb as rt
-from realtime_nb import errors, stream
+from realtime_nb import errors
 from realtime_nb.server.thread import serve_in_thread
+from realtime_nb.session import stream
 from realtime_nb.testing.stages import Call, StubAsr, StubLlm, stub_engine, stub_speech
 
 Talk = Callable[..., rt.Session]

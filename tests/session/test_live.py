@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from realtime_nb.audio import Audio
 from realtime_nb.errors import AudioError
-from realtime_nb.live import PIECE_S, Encoder, Pace, chunks_of, pieces_of, silence
+from realtime_nb.session.live import PIECE_S, Encoder, Pace, chunks_of, pieces_of, silence
 
 TONE = Audio.tone(440, 0.5, rate=48_000)
 

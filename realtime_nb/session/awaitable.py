@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 
-from realtime_nb.actor import ANSWER_S, Actor
-from realtime_nb.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
-from realtime_nb.deltas import Deltas
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
 from realtime_nb.models import ModelCard
-from realtime_nb.parts import Said, sort_parts
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
 from realtime_nb.protocol.faults import EventError
 from realtime_nb.protocol.session_config import Session as Config
+from realtime_nb.session.actor import ANSWER_S, Actor
+from realtime_nb.session.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
+from realtime_nb.session.deltas import Deltas
+from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from realtime_nb.errors import ConnectionClosed, RealtimeError, ServerError, TurnFailed, TurnIncomplete
-from realtime_nb.link import server_error
 from realtime_nb.protocol.events import ErrorDetail, ResponseError
-from realtime_nb.reply import Reply
+from realtime_nb.session.link import server_error
+from realtime_nb.session.reply import Reply
 from realtime_nb.turn import Turn
 
 __all__ = ["verdict", "with_turn"]

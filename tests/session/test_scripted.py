@@ -549,7 +549,7 @@ def test_the_frames_tell_what_happened(begin: Begin) -> None:
 
 def test_both_faces_have_the_same_names() -> None:
     """Everything public on the session is on its awaitable face, and the other way round."""
-    from realtime_nb.aio import PUBLIC, AsyncSession
+    from realtime_nb.session.awaitable import PUBLIC, AsyncSession
 
     def public(face: type) -> set[str]:
         return {name for name in vars(face) if not name.startswith("_")}
@@ -570,7 +570,7 @@ def test_both_faces_take_the_same_arguments() -> None:
     """A method has the same parameters in both faces."""
     import inspect
 
-    from realtime_nb.aio import PUBLIC, AsyncSession
+    from realtime_nb.session.awaitable import PUBLIC, AsyncSession
 
     for name in PUBLIC:
         blocking, awaitable = getattr(rt.Session, name), getattr(AsyncSession, name)

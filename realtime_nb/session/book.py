@@ -20,7 +20,7 @@ from realtime_nb.protocol.client import ClientConnection
 from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import ServerVad, Session
-from realtime_nb.reply import Reply
+from realtime_nb.session.reply import Reply
 from realtime_nb.turn import Turn
 
 __all__ = ["MARK", "Ask", "Live", "TurnBook", "format_name"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 from realtime_nb.errors import ConfigError, RealtimeError, Unsupported
 from realtime_nb.models import model
 from realtime_nb.protocol.session_config import Session, merge
+from realtime_nb.session.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 
 CARD = model("gpt-realtime-mini")
 
@@ -42,7 +42,7 @@ def test_a_keyword_goes_to_its_place(config: dict[str, Any], placed: dict[str, A
 
 def test_every_keyword_is_a_field_of_the_session() -> None:
     """No keyword leads nowhere: each one's hint is accepted by the server's own rule of merging."""
-    from realtime_nb.config import _EXAMPLES
+    from realtime_nb.session.config import _EXAMPLES
 
     for name in SessionConfig.__annotations__:
         value = eval(_EXAMPLES[name], {})  # noqa: S307 - the hints are ours
