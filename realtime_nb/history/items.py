@@ -229,7 +229,7 @@ def _heard(pieces: list[tuple[float, str]], total_ms: float, end_ms: float) -> s
 
 def _share(words: str, part: float) -> str:
     count = int(len(words) * part)
-    after = words[count]
+    after = words[count : count + 1] or " "  # a piece without words has no place to cut
     if after.isspace() or ord(after) >= _CJK:
         return words[:count]
     return words[:count].rpartition(" ")[0]
