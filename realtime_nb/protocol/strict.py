@@ -83,7 +83,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
 def _is_well_formed(text: str) -> bool:
-    return not _SURROGATE.search(text)
+    plain = text.isascii() and "\\u" not in text  # fast, and true of all sound
+    return plain or not _SURROGATE.search(text)
 
 
 def well_formed(value: Any) -> Any:
