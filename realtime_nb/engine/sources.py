@@ -17,7 +17,8 @@ __all__ = ["CHUNK_BYTES", "Hub", "Source", "SourceError", "Stopped", "Transfer",
 
 CHUNK_BYTES = 1 << 20
 """How much is read and written at once."""
-_HUB_TRIES = 4
+_HUB_STALLS = 3
+"""Requests in a row that bring nothing new, after which a hub is given up."""
 _HUB_TIMEOUT_S = (4.0, 20.0)
 """To connect, and between two pieces: a machine without the hub must reach the carrier in seconds."""
 
@@ -52,7 +53,8 @@ class Transfer:
     report : callable
         Takes the bytes of the file that are there.
     cancel : threading.Event
-        Set it, and the source raises :class:`Stopped` within 0.1 s.
+        Set it, and the source raises :class:`Stopped` within 0.1 s; a hub that is
+        stalled just then, when its time to answer is over.
     """
 
     name: str
@@ -111,15 +113,18 @@ class Hub:
         if host in _unreachable:
             raise SourceError(f"{host} did not answer before")
         part = self._part(transfer)
-        for _ in range(_HUB_TRIES):
+        best, stalls = 0, 0
+        while stalls < _HUB_STALLS:
             try:
                 self._append(part, transfer)
             except ConnectionError as error:
                 _unreachable.add(host)
                 raise SourceError(f"no connection to {host} ({error})") from None
-            if part.stat().st_size == transfer.size:
+            here = part.stat().st_size
+            if here == transfer.size:
                 return part
-        raise SourceError(f"{host} broke off at {part.stat().st_size} of {transfer.size} bytes, {_HUB_TRIES} times")
+            best, stalls = (here, 0) if here > best else (best, stalls + 1)
+        raise SourceError(f"{host} broke off at {best} of {transfer.size} bytes, and gives no more")
 
     def kept(self, transfer: Transfer) -> bool:
         """Whether there is a partial download."""
@@ -157,6 +162,8 @@ class Hub:
                 _save(answer, part, have, transfer)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.ProxyError) as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
+        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise SourceError(str(error)) from error
         except httpx.TransportError:
             part.touch()  # broken off in the middle: the next request asks for the rest
 

@@ -136,6 +136,13 @@ def test_broken_download_goes_on_where_it_was(hub: HubServer, tmp_path: Path) ->
     assert hub.asked == [None, f"bytes={hub.break_after}-", f"bytes={2 * hub.break_after}-"]
 
 
+def test_a_hub_that_gives_no_more_is_given_up(hub: HubServer, tmp_path: Path) -> None:
+    """Requests that bring nothing new end, with what is missing in the error."""
+    hub.content, hub.ranges = BYTES[:1000], False
+    with pytest.raises(ModelError, match=f"broke off at 1000 of {len(BYTES)} bytes"):
+        get(wanted(Hub(hub.url)), tmp_path)
+
+
 def test_a_later_fetch_goes_on_from_the_part(hub: HubServer, tmp_path: Path) -> None:
     """What an interrupted fetch left is not downloaded again."""
     partial(tmp_path).mkdir()
