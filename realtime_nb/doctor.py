@@ -118,7 +118,7 @@ def _loopback() -> Iterator[Finding]:
 
 
 def _brain() -> Iterator[Finding]:
-    from realtime_nb.engine.memory import available_bytes, best_brain
+    from realtime_nb.engine.machine import available_bytes, best_brain
 
     name = best_brain()
     yield Finding("brain", "ok", f"{name} fits ({available_bytes() / 1e9:.1f} GB of memory to be had)")

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from realtime_nb.engine.base import Asr, Cancel, ChatMessage, Llm, Tts, Vad, Vision
-from realtime_nb.engine.memory import best_brain
+from realtime_nb.engine.machine import best_brain
 from realtime_nb.engine.weights import Progress as Fetched
 from realtime_nb.engine.weights import ensure
 from realtime_nb.errors import ConfigError, MissingExtra

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Llm, Tool
 from realtime_nb.engine.chat_prompt import CallReader, grammar, prompt, transcript
+from realtime_nb.engine.machine import cores
 from realtime_nb.errors import ModelError
 
 __all__ = ["LlamaLlm", "qwen", "smollm"]
 
-THREADS: Final = 2
-"""More than two cores are seldom free while a voice speaks; measured on two."""
+THREADS: Final = max(1, min(4, cores() // 2))
+"""Half the cores: the threads of llama.cpp spin while they wait for each other, and two on two busy cores (a voice
+speaks, a browser draws) wrote 1 to 7 tokens a second where one wrote 9 to 10 with a third of the CPU."""
 BATCH: Final = 32
 """Tokens read between two looks at the cancel: a third of a second on one slow core."""
 LONGEST: Final = 400

@@ -1,10 +1,11 @@
-"""How much memory there is to be had, and the best brain that fits into it."""
+"""What this machine has for models: memory, cores, and the best brain that fits."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["available_bytes", "best_brain"]
+__all__ = ["available_bytes", "best_brain", "cores"]
 
 BRAINS = (  # the best first: name, bytes the whole engine needs with it (resident, measured, and some air)
     ("qwen2.5-coder-0.5b-instruct", 1_300_000_000),
@@ -22,6 +23,18 @@ def available_bytes() -> int:
         Bytes: what the machine has free, or what is left of a container's limit, whichever is less.
     """
     return min(_machine_bytes(), _container_bytes())
+
+
+def cores() -> int:
+    """Count the processors this process may use.
+
+    Returns
+    -------
+    int
+        At least 1: those it is bound to, or a container's share if that is less.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(bound, _container_cores()))
 
 
 def best_brain() -> str:
@@ -56,3 +69,12 @@ def _container_bytes() -> int:
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return 1 << 62
+
+
+def _container_cores() -> int:
+    """A container's share of processors (cgroup v2: microseconds in a period)."""
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return round(int(quota) / int(period))
+    except (OSError, ValueError):  # no such file, or "max"
+        return 1 << 10
