@@ -97,7 +97,8 @@ def build_engine(asr: str = "auto", llm: str = "auto", tts: str = "auto", *, pro
     Parameters
     ----------
     asr, llm, tts : str
-        A name of the registry, ``auto``, or ``openai:http://HOST:PORT/v1#MODEL``.
+        A name of the registry, ``auto``, or ``openai:http://HOST:PORT/v1#MODEL``
+        (for a brain that sees pictures, ``#MODEL+images``).
     progress : callable, optional
         Takes ``(stage, message, fraction)``; may be called on several threads.
 
@@ -155,12 +156,12 @@ def _stage(stage: str, spec: str, tell: Tell, *needs: Any) -> Any:
     remote = _REMOTE.fullmatch(spec)
     if remote:
         tell(stage, f"{remote['model']} at {remote['url']}")
-        loaded = _remote(stage, remote["url"], remote["model"])
+        loaded = _load(stage, "openai", (remote["url"], remote["model"]))
     else:
         tell(stage, f"{spec}: looking for it")
         files = ensure(spec, progress=lambda step: _tell_fetch(tell, step))
         tell(stage, f"{spec}: loading")
-        loaded = _load(stage, spec, files, needs)
+        loaded = _load(stage, spec, (files, *needs))
         tell(stage, f"{spec}: warming")
         _WARM_UP.get(stage, _nothing)(loaded)
     tell(stage, f"{spec}: ready", 1.0)
@@ -171,9 +172,10 @@ def _tell_fetch(tell: Tell, step: Fetched) -> None:
     tell(step.stage, f"{step.model}: fetching {step.total_bytes / 1e6:.0f} MB", step.fraction)
 
 
-def _load(stage: str, spec: str, files: Files, needs: tuple[Any, ...]) -> Any:
+def _load(stage: str, spec: str, given: tuple[Any, ...]) -> Any:
+    load = _LOADERS[stage].get(spec) or _REMOTES[stage]
     try:
-        return _LOADERS[stage][spec](files, *needs)
+        return load(*given)
     except ModuleNotFoundError as fault:
         raise MissingExtra(
             f"{spec} needs the package {fault.name}, which is not installed", hint='pip install "realtime-nb[local]"'
@@ -224,10 +226,25 @@ _LOADERS: Final[Mapping[str, Mapping[str, Callable[..., Any]]]] = {
 }
 
 
-def _remote(stage: str, url: str, model: str) -> Any:
-    from realtime_nb.engine import http_stages
+def _http_asr(url: str, model: str) -> Asr:
+    from realtime_nb.engine.http_stages import HttpAsr
 
-    return {"asr": http_stages.HttpAsr, "llm": http_stages.HttpLlm, "tts": http_stages.HttpTts}[stage](url, model)
+    return HttpAsr(url, model)
+
+
+def _http_llm(url: str, model: str) -> Llm:
+    from realtime_nb.engine.http_stages import HttpLlm
+
+    return HttpLlm(url, model)
+
+
+def _http_tts(url: str, model: str) -> Tts:
+    from realtime_nb.engine.http_stages import HttpTts
+
+    return HttpTts(url, model)
+
+
+_REMOTES: Final[Mapping[str, Callable[[str, str], Any]]] = {"asr": _http_asr, "llm": _http_llm, "tts": _http_tts}
 
 
 # ---------------------------------------------------------------- warming: each does its work once
