@@ -40,6 +40,7 @@ __all__ = [
     "SpeechStarted",
     "SpeechStopped",
     "Stop",
+    "StopMcpTool",
     "TextDelta",
     "Transcribe",
     "Transcribed",
@@ -153,6 +154,12 @@ class CallMcpTool(_Note, frozen=True, kw_only=True):
     arguments: str
 
 
+class StopMcpTool(_Fact, frozen=True):
+    """Nobody waits for this call any more."""
+
+    item_id: str
+
+
 class Close(_Fact, frozen=True):
     """Close the connection, when all that was to be sent is sent."""
 
@@ -160,7 +167,20 @@ class Close(_Fact, frozen=True):
     reason: str
 
 
-Effect = Send | Hear | Detect | ForgetAudio | Transcribe | Generate | Stop | Warm | ListMcpTools | CallMcpTool | Close
+Effect = (
+    Send
+    | Hear
+    | Detect
+    | ForgetAudio
+    | Transcribe
+    | Generate
+    | Stop
+    | Warm
+    | ListMcpTools
+    | CallMcpTool
+    | StopMcpTool
+    | Close
+)
 
 
 # ---------------------------------------------------------------- reports
