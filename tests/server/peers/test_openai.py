@@ -12,17 +12,7 @@ from typing import Any
 import openai
 import pytest
 
-from realtime_nb.engine.base import ChatRequest
-from realtime_nb.testing.stages import Call, StubAsr, StubLlm, stub_engine, stub_speech
-
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]
-
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Tell the weather of a city.",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
+pytestmark = pytest.mark.peer
 
 Step = Callable[[Any], Any] | str
 """Something done with the connection, or the type of the event waited for."""
@@ -82,49 +72,38 @@ def ask(text: str) -> Conversation:
     yield lambda connection: connection.response.create()
 
 
-def speak(ms: int = 800, silence_ms: int = 700) -> Conversation:
+def speak(speech: bytes, silence_ms: int = 700) -> Conversation:
     """Say something, then nothing."""
-    sound = stub_speech(ms) + bytes(48 * silence_ms)
+    sound = speech + bytes(48 * silence_ms)
     for start in range(0, len(sound), 4800):
         chunk = base64.b64encode(sound[start : start + 4800]).decode()
         yield lambda connection, chunk=chunk: connection.input_audio_buffer.append(audio=chunk)
 
 
-def weatherman(request: ChatRequest) -> str | Call:
-    """Answer questions about the weather by calling the function, and everything else by repeating it."""
-    last = request.messages[-1]
-    if last.role == "tool":
-        return f"I looked it up: {last.text}"
-    if request.tools and "weather" in last.text:
-        return Call("get_weather", {"city": "Paris"})
-    return f"You said: {last.text}"
-
-
 @faces
-def test_a_text_turn(serve: Any, hold: Any) -> None:
-    """A question in writing is answered in writing, piece by piece, and paid for."""
+def test_a_text_turn(studio: Any, hold: Any) -> None:
+    """A question in writing is answered in writing, piece by piece, to the point, and paid for."""
     texts: list[str] = []
 
     def conversation() -> Conversation:
         yield "session.created"
         yield lambda connection: connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
         yield "session.updated"
-        for question in ("Name a river.", "Name a city."):
-            yield from ask(question)
+        for word in ("apple", "river"):
+            yield from ask(f"Say the word {word}, and nothing else.")
             done = yield "response.done"
             assert done.response.status == "completed"
             assert done.response.usage.total_tokens > 0
             texts.append(done.response.output[0].content[0].text)
 
-    serving = serve(engine=stub_engine())
-    came = hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
-    assert "Name a river." in texts[0]
-    assert "Name a city." in texts[1]
+    came = hold(studio.base_url, studio.token, conversation())
+    assert "apple" in texts[0].lower()
+    assert "river" in texts[1].lower()
     assert came.count("response.output_text.delta") >= 2
 
 
 @faces
-def test_a_spoken_turn(serve: Any, hold: Any) -> None:
+def test_a_spoken_turn(studio: Any, hold: Any) -> None:
     """Speech is detected, written down and answered aloud."""
 
     def conversation() -> Conversation:
@@ -132,54 +111,53 @@ def test_a_spoken_turn(serve: Any, hold: Any) -> None:
         heard = {"input": {"transcription": {"model": "whisper-1"}}}
         yield lambda connection: connection.session.update(session={"type": "realtime", "audio": heard})
         yield "session.updated"
-        yield from speak()
+        yield from speak(studio.speech)
         started = yield "input_audio_buffer.speech_started"
         words = yield "conversation.item.input_audio_transcription.completed"
         assert words.item_id == started.item_id
-        assert words.transcript == "What do rivers carry?"
+        assert "country" in words.transcript
         delta = yield "response.output_audio.delta"
         assert len(base64.b64decode(delta.delta)) > 0
         done = yield "response.done"
-        assert "What do rivers carry?" in done.response.output[0].content[0].transcript
+        assert done.response.status == "completed"
+        assert done.response.output[0].content[0].transcript
         assert done.response.usage.input_token_details.audio_tokens > 0
 
-    serving = serve(engine=stub_engine(asr=StubAsr("What do rivers carry?")))
-    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+    hold(studio.base_url, studio.token, conversation())
 
 
 @faces
-def test_a_tool_round_trip(serve: Any, hold: Any) -> None:
+def test_a_tool_round_trip(studio: Any, hold: Any, weather: Any) -> None:
     """The model calls a function, the client answers, the model uses the answer."""
 
     def conversation() -> Conversation:
         yield "session.created"
-        session = {"type": "realtime", "tools": [WEATHER], "output_modalities": ["text"]}
+        session = {"type": "realtime", "tools": [weather], "output_modalities": ["text"]}
         yield lambda connection: connection.session.update(session=session)
         yield "session.updated"
-        yield from ask("How is the weather in Paris?")
+        yield from ask("What is the weather in Paris?")
         call = yield "response.function_call_arguments.done"
         assert call.name == "get_weather"
-        assert json.loads(call.arguments) == {"city": "Paris"}
+        assert json.loads(call.arguments)["city"].startswith("Paris")
         yield "response.done"
         output = {"type": "function_call_output", "call_id": call.call_id, "output": "22 degrees, sunny"}
         yield lambda connection: connection.conversation.item.create(item=output)
         yield lambda connection: connection.response.create()
         done = yield "response.done"
-        assert "22 degrees" in done.response.output[0].content[0].text
+        assert "22" in done.response.output[0].content[0].text
 
-    serving = serve(engine=stub_engine(llm=StubLlm(weatherman)))
-    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+    hold(studio.base_url, studio.token, conversation())
 
 
 @faces
-def test_a_barge_in(serve: Any, slow_engine: Any, hold: Any) -> None:
+def test_a_barge_in(studio: Any, hold: Any) -> None:
     """Speaking over the answer cancels it; what was heard of it is kept, and the next turn is answered."""
 
     def conversation() -> Conversation:
         yield "session.created"
-        yield from ask("Count to a thousand.")
+        yield from ask("Count from one to fifty, in words, one after another.")
         delta = yield "response.output_audio.delta"
-        yield from speak()
+        yield from speak(studio.speech)
         yield "input_audio_buffer.speech_started"
         done = yield "response.done"
         assert (done.response.status, done.response.status_details.reason) == ("cancelled", "turn_detected")
@@ -187,12 +165,10 @@ def test_a_barge_in(serve: Any, slow_engine: Any, hold: Any) -> None:
         yield lambda connection: connection.conversation.item.truncate(**cut)
         truncated = yield "conversation.item.truncated"
         assert truncated.audio_end_ms == 100
-        slow_engine.llm.finish()
         done = yield "response.done"
         assert done.response.status == "completed"
 
-    serving = serve(engine=slow_engine)
-    hold(f"{serving.http}/v1", serving.token.reveal(), conversation())
+    hold(studio.base_url, studio.token, conversation())
 
 
 @faces
