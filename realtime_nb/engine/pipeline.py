@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -118,6 +119,10 @@ def _generated(response_id: str, end: ChatEnd, *, was_cut: bool) -> Generated:
     return Generated(response_id, reason, end.prompt_tokens, end.cached_tokens, end.output_tokens)
 
 
+_LOOK_S = 0.02
+"""How often a stage that waits for its cancel looks at the second of the two."""
+
+
 class _Either(threading.Event):
     """Set when either of two is."""
 
@@ -130,6 +135,15 @@ class _Either(threading.Event):
 
     def set(self) -> None:
         self._both[1].set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = _LOOK_S if end is None else min(_LOOK_S, end - time.monotonic())
+            if left <= 0:
+                return False
+            self._both[0].wait(left)
+        return True
 
 
 # ---------------------------------------------------------------- where the words go
