@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from realtime_nb.plots import style
 from realtime_nb.plots.palette import Palette
@@ -36,11 +37,18 @@ _SHARPNESS = 2  # pixels of the picture for one of the page: screens have two
 
 
 def _picture(figure: Figure) -> tuple[bytes, dict[str, Any]]:
-    """The figure as PNG, and what the page should know of it."""
+    """The figure as PNG, and what the page should know of it.
+
+    It has at most 256 colours, which nobody can tell from all of them: a plot
+    has few, and a notebook keeps a third of the bytes.
+    """
     width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
-    png = io.BytesIO()
+    drawn, png = io.BytesIO(), io.BytesIO()
     with _any_script():
-        figure.savefig(png, format="png", dpi=figure.dpi * _SHARPNESS)
+        figure.savefig(drawn, format="png", dpi=figure.dpi * _SHARPNESS, pil_kwargs={"compress_level": 1})
+    picture = Image.open(drawn).convert("RGB")
+    few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(png, format="png", optimize=True)
     words = "; ".join(title for ax in figure.axes if (title := _title(ax)))
     return png.getvalue(), {"width": width, "height": height, "alt": words}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
@@ -12,6 +13,7 @@ from PIL import Image
 
 from realtime_nb import plots
 from realtime_nb.audio import Audio
+from realtime_nb.plots.palette import DARK
 
 TONE = Audio.tone(440, 0.2)
 
@@ -68,3 +70,13 @@ def test_words_in_any_script_and_with_dollars_are_drawn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plots.waveform(TONE, words=words)._repr_png_()
+
+
+def test_a_picture_is_small_and_true(talk: Any) -> None:
+    """A saved notebook keeps little, and the colours of paper and roles are exactly those of the palette."""
+    with plots.theme("dark"):
+        png, _ = plots.timeline(talk.history, talk.turns, talk.events)._repr_png_()
+    assert len(png) < 60_000
+    with Image.open(io.BytesIO(png)) as picture:
+        colours = {"#{:02x}{:02x}{:02x}".format(*colour) for _, colour in picture.convert("RGB").getcolors(1 << 24)}
+    assert {DARK.paper, DARK.user, DARK.model, DARK.tool} <= colours
