@@ -246,6 +246,16 @@ def test_barge_in(wire: Wire, types: Types) -> None:
     assert retrieved.item.content == (OutputAudio(audio=bytes(500 * MS), transcript="Once"),)
 
 
+def test_speech_that_begins_twice(wire: Wire, types: Types) -> None:
+    """A detector that begins afresh in the middle of speech starts no second item, but still interrupts."""
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(900 * MS)))
+    wire.report(fx.SpeechStarted(100))
+    wire.send(ev.ResponseCreate())
+    assert types(wire.report(fx.SpeechStarted(500))) == ["response.done", "rate_limits.updated"]
+    wire.report(fx.SpeechStopped(900))
+    assert wire.last(fx.Transcribe).audio_start_ms == 100
+
+
 def test_barge_in_while_thinking(wire: Wire, types: Types) -> None:
     """A response that has written nothing yet is cancelled without output, and used no output tokens."""
     wire.send(ev.ResponseCreate())

@@ -104,14 +104,19 @@ class Ears:
 
     # ------------------------------------------------------------ reported
     def started(self, report: SpeechStarted) -> None:
-        """Somebody speaks: the response stops, if it may be interrupted."""
+        """Somebody speaks: the response stops, if it may be interrupted.
+
+        A second start without a stop between (the detector began afresh) belongs to the speech that is known.
+        """
         state = self._state
-        if state.turn_detection is None or state.speech is not None:
+        if state.turn_detection is None:
             return
-        self._quiet.disarm()
-        self._speech_start_ms = max(report.audio_start_ms, self._buffer.start_ms)
-        state.speech = state.ids.new("item")
-        state.send(InputAudioBufferSpeechStarted(audio_start_ms=round(self._speech_start_ms), item_id=state.speech))
+        if state.speech is None:
+            self._quiet.disarm()
+            self._speech_start_ms = max(report.audio_start_ms, self._buffer.start_ms)
+            state.speech = state.ids.new("item")
+            start_ms = round(self._speech_start_ms)
+            state.send(InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=state.speech))
         if state.turn_detection.interrupt_response:
             self._responses.interrupt()
 
