@@ -22,7 +22,7 @@ _HOMES = {
     "connect": "realtime_nb.connection",
     "model": "realtime_nb.models",
 }
-_MODULES = {"errors", "local", "models"}
+_MODULES = {"errors", "local", "models", "plots"}
 
 __all__ = [
     "Audio",
@@ -35,6 +35,7 @@ __all__ = [
     "local",
     "model",
     "models",
+    "plots",
 ]
 
 

@@ -5,8 +5,9 @@ for each choice of models; it stays warm until the kernel ends or :func:`stop`.
 It ends with the kernel, however that ends: its standard input closes.
 
 >>> import realtime_nb as rt
->>> rt.local.running()
-[]
+>>> session = rt.connect("local")  # doctest: +SKIP
+>>> rt.local.running()  # doctest: +SKIP
+[<Engine qwen2.5-coder-0.5b-instruct, pid 4711>]
 """
 
 from __future__ import annotations

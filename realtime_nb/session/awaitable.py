@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 
+from realtime_nb import plots
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
 from realtime_nb.models import ModelCard
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from realtime_nb.plots import PlotAccessor
+
 __all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
 
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits"),
+    *("history", "turns", "usage", "events", "rate_limits", "plot"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""
@@ -195,6 +198,11 @@ class AsyncSession:
     def rate_limits(self) -> pd.DataFrame:
         """What was left of the rate limits, as the server told."""
         return self.actor.history.rate_limits
+
+    @property
+    def plot(self) -> PlotAccessor:
+        """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
+        return plots.PlotAccessor(self)
 
     # ---------------------------------------------------------------- what it is
     @property

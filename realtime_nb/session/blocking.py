@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from realtime_nb.plots import PlotAccessor
+
 __all__ = ["Session"]
 
 T = TypeVar("T")
@@ -256,6 +258,11 @@ class Session:
     def rate_limits(self) -> pd.DataFrame:
         """What was left of the rate limits, as the server told."""
         return self.aio.rate_limits
+
+    @property
+    def plot(self) -> PlotAccessor:
+        """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
+        return self.aio.plot
 
     # ---------------------------------------------------------------- what it is
     @property

@@ -192,6 +192,6 @@ def test_the_question_that_ships_is_real_speech() -> None:
     path = Path(rt.audio.__file__).parent / "assets" / "question.wav"
     question = Audio.read(path)
     assert question.rate == 16_000
-    assert 5 < question.duration_s < 10
+    assert 2 < question.duration_s < 10
     assert path.stat().st_size <= 300_000
     assert question == Audio.read(DATA / "question.wav")
