@@ -13,6 +13,7 @@ from realtime_nb.protocol.server import ServerConnection
 from realtime_nb.server.admission import TRY_LATER
 from realtime_nb.server.hearing import Hearing
 from realtime_nb.server.hub import Hub
+from realtime_nb.server.mcp import Mcp
 from realtime_nb.server.meter import Tally
 from realtime_nb.server.outbox import Farewell, Outbox
 from realtime_nb.server.speaking import Speaking
@@ -86,6 +87,7 @@ class Runner:
             is_responding=self._speaking.is_responding,
             limit_bytes=hub.options.hearing_bytes,
         )
+        self._mcp = Mcp(self.report, timeout_s=hub.options.mcp_s)
         self._outbox = Outbox(
             socket.send, socket.close, limit_bytes=hub.options.send_bytes, stall_s=hub.options.stall_s
         )
@@ -100,6 +102,9 @@ class Runner:
             fx.Generate: self._speaking.generate,
             fx.Stop: self._speaking.stop,
             fx.Warm: self._speaking.warm,
+            fx.ListMcpTools: self._mcp.list_tools,
+            fx.CallMcpTool: self._mcp.call,
+            fx.StopMcpTool: self._mcp.stop,
             fx.Close: self._close,
         }
 
@@ -207,3 +212,4 @@ class Runner:
         self._do(self._core.close(self._loop.time()))
         self._hearing.close()
         self._speaking.close()
+        self._mcp.close()

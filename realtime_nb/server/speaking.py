@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -14,6 +14,9 @@ from realtime_nb.protocol.formats import bytes_to_ms
 from realtime_nb.server.crew import Crew
 
 __all__ = ["Speaking"]
+
+SETTLED_S = 0.05
+"""A session's first events often change its instructions; what is overtaken within this time is not computed."""
 
 logger = logging.getLogger("realtime_nb.server")
 
@@ -36,8 +39,9 @@ class Speaking:
         self._crew = crew
         self._report = report
         self._cancels: dict[str, Cancel] = {}
+        self._loop = asyncio.get_running_loop()
         self._to_warm: Warm | None = None
-        self._lock = threading.Lock()
+        self._timer: asyncio.TimerHandle | None = None
         self._heard_until = 0.0
 
     def is_responding(self) -> bool:
@@ -45,7 +49,8 @@ class Speaking:
         return bool(self._cancels) or time.monotonic() < self._heard_until
 
     def generate(self, effect: Generate) -> None:
-        """Begin a response."""
+        """Begin a response; it brings its own prefix."""
+        self._to_warm = None
         cancel = self._cancels[effect.response_id] = Cancel()
         self._crew.speakers.submit(self._run, effect.response_id, effect.request, cancel)
 
@@ -57,17 +62,17 @@ class Speaking:
             self._heard_until = 0.0  # the client drops what it has not played
 
     def warm(self, effect: Warm) -> None:
-        """Put a prefix into the cache when the stoker has time; only the newest one matters."""
-        with self._lock:
-            waits = self._to_warm is not None
-            self._to_warm = effect
-        if not waits:
-            self._crew.stoker.submit(self._stoke)
+        """Put a prefix into the cache once the client has stopped changing it; only the newest one matters."""
+        self._to_warm = effect
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(SETTLED_S, self._crew.stoker.submit, self._stoke, effect)
 
     def close(self) -> None:
         """Stop everything."""
-        with self._lock:
-            self._to_warm = None
+        self._to_warm = None
+        if self._timer is not None:
+            self._timer.cancel()
         while self._cancels:
             self._cancels.popitem()[1].set()
 
@@ -89,10 +94,8 @@ class Speaking:
         finally:
             self._cancels.pop(response_id, None)
 
-    def _stoke(self) -> None:
-        with self._lock:
-            effect, self._to_warm = self._to_warm, None
-        if effect is None:
+    def _stoke(self, effect: Warm) -> None:
+        if effect is not self._to_warm:
             return
         try:
             self._pipeline.warm(effect.instructions, effect.tools)
