@@ -75,7 +75,7 @@ def is_read(item: Item) -> bool:
     """
     if item.status == "in_progress" or isinstance(item, McpListTools | McpApprovalRequest | McpApprovalResponse):
         return False
-    if isinstance(item, FunctionCall):
+    if isinstance(item, FunctionCall | McpCall):
         return item.status != "incomplete"
     return not isinstance(item, Message) or any(_says_something(part) for part in item.content)
 
@@ -155,7 +155,7 @@ class Counter:
                 cost = cost.plus(self._part(part, ledger.ms if ledger else 0.0))
             return cost
         name = item.name if isinstance(item, FunctionCall | McpCall) else None
-        output = item.output if isinstance(item, McpCall) else None
+        output = _given(item) if isinstance(item, McpCall) else None
         words = " ".join(filter(None, (name, text_of(item), output)))
         return Cost(text=self.text(words) + MESSAGE_TOKENS)
 
@@ -170,6 +170,10 @@ class Counter:
                 return Cost(image=image_tokens(picture.width, picture.height, part.detail or "auto") if picture else 0)
             case _:
                 return Cost(text=self.text(part.text))
+
+
+def _given(call: McpCall) -> str | None:
+    return call.error.message if call.error else call.output
 
 
 def _parts(item: Item) -> int:

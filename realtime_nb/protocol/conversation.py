@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .base import replace
 from .formats import AudioFormat
-from .items import FunctionCall, InputAudio, Item, McpApprovalRequest, Message, OutputAudio, with_transcript
+from .items import FunctionCall, InputAudio, Item, Message, OutputAudio, with_transcript
 from .sound import Ledger
 
 __all__ = ["ROOT", "Conversation"]
@@ -79,10 +79,6 @@ class Conversation:
     def has_call(self, call_id: str) -> bool:
         """Tell whether a function call of that id is in the conversation."""
         return call_id in self._calls
-
-    def has_approval_request(self, item_id: str) -> bool:
-        """Tell whether that item asks for leave to call an MCP tool."""
-        return isinstance(self._items.get(item_id), McpApprovalRequest)
 
     # ------------------------------------------------------------ changing
     def insert(self, item: Item, after: str | None = None) -> str | None:

@@ -166,6 +166,19 @@ CATALOGUE: dict[str, Fault] = {
     "not_active": Fault("response_cancel_not_active", "Cancellation failed: no active response found"),
     "reference": Fault("invalid_item_reference", "Item with id '{id}' not found in conversation."),  # ours
     "tool_choice": Fault("invalid_value", "Tool choice '{name}' not found in 'tools' parameter."),
+    # MCP servers
+    "too_many_servers": Fault(
+        "array_above_max_length", "Invalid '{param}': at most {bound} MCP servers are allowed."
+    ),  # ours
+    "server_label_twice": Fault(
+        "invalid_value", "Invalid '{param}': the label '{label}' is another server's; labels are used once."
+    ),  # ours
+    "server_places": Fault("invalid_value", "Invalid '{param}': give one of {given}, not both."),  # ours
+    "server_url": Fault("invalid_value", "Invalid '{param}'. Expected an http:// or https:// URL."),  # ours
+    "header": Fault("invalid_value", "Invalid '{param}': not what an HTTP header may contain."),  # ours
+    "mcp_tool_choice": Fault(
+        "mcp_tool_not_found", "The MCP server '{label}' has not listed the {what} that must be called."
+    ),  # ours
     "conversation": Fault(
         "invalid_value", "Invalid value: '{value}'. Supported values are: 'auto', 'none'.", "response.conversation"
     ),

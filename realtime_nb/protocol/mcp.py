@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,7 +12,6 @@ import msgspec
 from .base import replace
 from .faults import EventError, fault
 from .items import McpTool
-from .session_config import AnySession, Session
 from .tools import (
     FunctionTool,
     McpApprovalFilter,
@@ -25,6 +24,7 @@ from .tools import (
 )
 
 __all__ = [
+    "MAX_SERVERS",
     "REDACTED",
     "RemoteTool",
     "Toolbox",
@@ -42,7 +42,8 @@ _PLACES = ("server_url", "connector_id", "tunnel_id")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: a token
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5, and no more than Latin-1
 
-S = TypeVar("S", bound=AnySession)
+MAX_SERVERS = 16
+"""A session, or a response, may have so many: each is a connection and a list."""
 
 
 # ---------------------------------------------------------------- what an entry may say
@@ -51,7 +52,7 @@ def servers_of(tools: Iterable[Tool]) -> list[McpServer]:
     return [tool for tool in tools if isinstance(tool, McpServer)]
 
 
-def check_servers(tools: tuple[Tool, ...], at: str, *, most: int) -> None:
+def check_servers(tools: tuple[Tool, ...], at: str) -> None:
     """Refuse entries that name no server, or no one server, or could not be sent as they are.
 
     Parameters
@@ -60,16 +61,14 @@ def check_servers(tools: tuple[Tool, ...], at: str, *, most: int) -> None:
         Of a session or a response.
     at : str
         Their path in the event.
-    most : int
-        How many servers there may be.
 
     Raises
     ------
     EventError
         For the first fault.
     """
-    if len(servers_of(tools)) > most:
-        raise fault("too_many_servers", param=at, bound=most)
+    if len(servers_of(tools)) > MAX_SERVERS:
+        raise fault("too_many_servers", param=at, bound=MAX_SERVERS)
     labels: set[str] = set()
     for index, tool in enumerate(tools):
         if isinstance(tool, McpServer):
@@ -104,25 +103,23 @@ def _is_http(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_fine and url.isprintable()
 
 
-def same_but_shown(session: S) -> S:
-    """Give the session as it is echoed: what opens an MCP server is not told again.
+def same_but_shown(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+    """Give the tools as they are echoed: what opens an MCP server is not told again.
 
     The token and the headers are the business of whoever declared the server, and an ephemeral secret's session may
     belong to somebody else's page.
 
     Parameters
     ----------
-    session : Session or TranscriptionSession
-        With its secrets.
+    tools : tuple of Tool
+        With their secrets.
 
     Returns
     -------
-    Session or TranscriptionSession
-        The same session when it has none.
+    tuple of Tool
+        With :data:`REDACTED` in their place.
     """
-    if not isinstance(session, Session) or not servers_of(session.tools):
-        return session
-    return replace(session, tools=tuple(_shown(tool) if isinstance(tool, McpServer) else tool for tool in session.tools))
+    return tuple(_shown(tool) if isinstance(tool, McpServer) else tool for tool in tools)
 
 
 def _shown(server: McpServer) -> McpServer:

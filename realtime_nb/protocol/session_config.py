@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from .base import Value, always
+from .base import Value, always, replace
 from .faults import fault
 from .formats import AudioFormat, Pcm
+from .mcp import check_servers, same_but_shown
 from .strict import refuse_unknown, to_struct, without_nulls
 from .tools import Tool, ToolChoice
 
@@ -302,6 +303,23 @@ def _check_rules(session: AnySession) -> None:
         raise fault("manual_turns_only", model=heard.transcription.model)
     if isinstance(session, Session):
         check_modalities(session.output_modalities, "session.output_modalities")
+        check_servers(session.tools, "session.tools")
+
+
+def shown(session: AnySession) -> AnySession:
+    """Give the session as it is echoed: what opens an MCP server is not told again.
+
+    Parameters
+    ----------
+    session : Session or TranscriptionSession
+        With its secrets.
+
+    Returns
+    -------
+    Session or TranscriptionSession
+        Without.
+    """
+    return replace(session, tools=same_but_shown(session.tools)) if isinstance(session, Session) else session
 
 
 def check_modalities(given: Modalities, param: str) -> None:

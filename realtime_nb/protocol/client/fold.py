@@ -65,6 +65,7 @@ class Fold:
             ev.ResponseOutputAudioTranscriptDone: self._all_words,
             ev.ResponseOutputAudioDelta: self._sound,
             ev.ResponseFunctionCallArgumentsDelta: self._arguments,
+            ev.ResponseMcpCallArgumentsDelta: self._arguments,
         }
 
     @property
@@ -188,7 +189,7 @@ class Fold:
         fmt = own or (self.session.audio.output.format if isinstance(self.session, Session) else Pcm())
         self.conversation.listen(event.item_id, event.content_index, fmt).add(words, audio)
 
-    def _arguments(self, event: ev.ResponseFunctionCallArgumentsDelta) -> None:
+    def _arguments(self, event: ev.ResponseFunctionCallArgumentsDelta | ev.ResponseMcpCallArgumentsDelta) -> None:
         if state := self.responses.get(event.response_id):
             state.arguments.setdefault(event.output_index, []).append(event.delta)
 

@@ -12,10 +12,13 @@ from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.effects import (
     CallDelta,
     Close,
-    Detect,
     Effect,
     Generated,
     GenerationFailed,
+    McpCalled,
+    McpCallFailed,
+    McpListFailed,
+    McpToolsListed,
     Report,
     SpeechDelta,
     SpeechStarted,
@@ -39,7 +42,6 @@ from realtime_nb.protocol.events import (
     InputAudioBufferCommit,
     ResponseCancel,
     ResponseCreate,
-    SessionCreated,
     SessionUpdate,
     decode_client,
 )
@@ -51,6 +53,8 @@ from realtime_nb.protocol.session_config import AnySession, TranscriptionSession
 from .ears import Ears
 from .intake import Intake
 from .items import Items
+from .listings import Listings
+from .mcp_calls import McpCalls
 from .quiet import Quiet
 from .responses import Responses
 from .settings import Settings
@@ -109,10 +113,13 @@ class ServerConnection:
         quiet = Quiet(state)
         transcripts = Transcripts(state)
         intake = Intake(state, transcripts)
-        self._responses = responses = Responses(state, intake, quiet, Counter(count), rate)
+        listings, calls = Listings(state), McpCalls(state)
+        self._responses = responses = Responses(
+            state, intake, listings=listings, calls=calls, quiet=quiet, counter=Counter(count), rate=rate
+        )
         self._ears = ears = Ears(state, transcripts, responses, quiet)
-        self._settings = settings = Settings(state, ears, responses)
-        items = Items(state, intake, responses, transcripts)
+        self._settings = settings = Settings(state, ears, listings)
+        items = Items(state, intake, responses, transcripts, calls)
         self._quiet = quiet
         self._opened_at = self._heard_at = 0.0
         self._closed = False
@@ -140,6 +147,10 @@ class ServerConnection:
             CallDelta: responses.call,
             Generated: responses.generated,
             GenerationFailed: responses.failed,
+            McpToolsListed: settings.listed,
+            McpListFailed: listings.failed,
+            McpCalled: calls.called,
+            McpCallFailed: calls.failed,
         }
 
     # ------------------------------------------------------------ looking
@@ -174,9 +185,7 @@ class ServerConnection:
         """
         state = self._state
         state.now = self._opened_at = self._heard_at = now
-        state.send(SessionCreated(session=state.session))
-        state.do(Detect(state.turn_detection, state.session.audio.input.noise_reduction))
-        self._settings.warm()
+        self._settings.open()
         return state.take()
 
     def receive(self, frame: str | bytes, now: float) -> list[Effect]:

@@ -126,7 +126,7 @@ class Intake:
                 )
             case FunctionCallOutput() if not talk.has_call(item.call_id):
                 raise fault("tool_call", id=item.call_id)
-            case McpApprovalResponse() if not talk.has_approval_request(item.approval_request_id):
+            case McpApprovalResponse() if item.approval_request_id not in self._state.asked:
                 raise fault("approval_request", id=item.approval_request_id)
             case Message():
                 for index, part in enumerate(item.content):

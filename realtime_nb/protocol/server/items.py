@@ -13,10 +13,11 @@ from realtime_nb.protocol.events import (
     ConversationItemTruncated,
 )
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.items import Message
+from realtime_nb.protocol.items import McpApprovalResponse, Message
 from realtime_nb.protocol.sound import Ledger
 
 from .intake import Intake
+from .mcp_calls import McpCalls
 from .responses import Responses
 from .state import State
 from .transcripts import Transcripts
@@ -37,13 +38,18 @@ class Items:
         Stops when its item is cut or deleted.
     transcripts : Transcripts
         Forgets what is deleted.
+    calls : McpCalls
+        Wait for a person's leave.
     """
 
-    def __init__(self, state: State, intake: Intake, responses: Responses, transcripts: Transcripts) -> None:
+    def __init__(
+        self, state: State, intake: Intake, responses: Responses, transcripts: Transcripts, calls: McpCalls
+    ) -> None:
         self._state = state
         self._intake = intake
         self._responses = responses
         self._transcripts = transcripts
+        self._calls = calls
 
     def create(self, event: ConversationItemCreate) -> None:
         """Put the client's item in."""
@@ -54,6 +60,8 @@ class Items:
         shown = self._intake.keep(item, talk)
         self._state.add(shown, after)
         self._state.finish(shown)
+        if isinstance(shown, McpApprovalResponse):
+            self._calls.decide(shown)
 
     def retrieve(self, event: ConversationItemRetrieve) -> None:
         """Give an item whole, with its audio bytes."""

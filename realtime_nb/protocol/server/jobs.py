@@ -49,6 +49,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     speed: float
     metadata: dict[str, str] | None
     in_conversation: bool
+    brings_tools: bool
+    """It has tools of its own, and waits until their servers have told them."""
 
 
 def configure(session: Session, params: ResponseParams) -> Config:
@@ -79,6 +81,7 @@ def configure(session: Session, params: ResponseParams) -> Config:
         speed=kept.speed,
         metadata=params.metadata,
         in_conversation=params.conversation != "none",
+        brings_tools=params.tools is not None,
     )
 
 
@@ -115,6 +118,8 @@ class Job:
         self.context = context
         self.output = output
         self.stage = Stage.WAITING
+        self.generated: Generated | None = None
+        """The brain's own report, once it is done."""
         self.reserved = 0
         """Tokens taken from the rate limit."""
 
@@ -128,7 +133,7 @@ class Job:
         wanted = self.config.max_output_tokens
         return most if wanted == "inf" else min(wanted, most)
 
-    def request(self, words: Mapping[str, str], tools: tuple[FunctionTool, ...]) -> GenerateRequest:
+    def request(self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: ToolChoice) -> GenerateRequest:
         """Make what the brain is asked, from what was heard by now.
 
         Parameters
@@ -137,6 +142,8 @@ class Job:
             What was said in the items with sound.
         tools : tuple of FunctionTool
             What it may call.
+        choice : ToolChoice
+            What of them it must call.
 
         Returns
         -------
@@ -150,7 +157,7 @@ class Job:
             instructions=config.instructions,
             items=tuple(heard for item in listed if (heard := _heard(item, words)) is not None),
             tools=tools,
-            tool_choice=config.tool_choice,
+            tool_choice=choice,
             output_modalities=config.output_modalities,
             voice=voice_name(config.voice),
             speed=config.speed,
@@ -187,20 +194,15 @@ class Job:
             metadata=config.metadata,
         )
 
-    def usage(self, generated: Generated | None) -> Usage:
+    def usage(self) -> Usage:
         """Count what it used.
-
-        Parameters
-        ----------
-        generated : Generated, optional
-            The brain's own report; without it (it was cut short) nothing counts as cached.
 
         Returns
         -------
         Usage
-            With all sub-fields.
+            With all sub-fields; without the brain's own report (it was cut short) nothing counts as cached.
         """
-        told = generated or Generated(self.id, "stop")
+        told = self.generated or Generated(self.id, "stop")
         read = cached_split(self.context, told.prompt_tokens, told.cached_tokens)
         wrote = self.output.tokens(told.output_text_tokens)
         input_tokens = read.text_tokens + read.audio_tokens + read.image_tokens

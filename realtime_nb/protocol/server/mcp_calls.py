@@ -52,7 +52,9 @@ class McpCalls:
 
     def is_running(self, response_id: str) -> bool:
         """Whether a response waits for a call."""
-        return any(call.output is not None and call.output.response_id == response_id for call in self._running.values())
+        return any(
+            call.output is not None and call.output.response_id == response_id for call in self._running.values()
+        )
 
     # ------------------------------------------------------------ begun
     def begin(self, item: McpCall, remote: RemoteTool, output: Output, output_index: int) -> None:
@@ -95,9 +97,7 @@ class McpCalls:
         item = call.item
         self._running[item.id] = call
         self._state.send(ResponseMcpCallInProgress(item_id=item.id, output_index=call.output_index))
-        self._state.do(
-            CallMcpTool(item_id=item.id, server=call.server, name=item.name, arguments=item.arguments)
-        )
+        self._state.do(CallMcpTool(item_id=item.id, server=call.server, name=item.name, arguments=item.arguments))
 
     def decide(self, answer: McpApprovalResponse) -> None:
         """A person has answered: the call is made, or ends with the refusal as its error."""

@@ -12,6 +12,8 @@ from realtime_nb.protocol.events import (
     ResponseContentPartDone,
     ResponseFunctionCallArgumentsDelta,
     ResponseFunctionCallArgumentsDone,
+    ResponseMcpCallArgumentsDelta,
+    ResponseMcpCallArgumentsDone,
     ResponseOutputAudioDelta,
     ResponseOutputAudioDone,
     ResponseOutputAudioTranscriptDelta,
@@ -22,10 +24,12 @@ from realtime_nb.protocol.events import (
     ResponseOutputTextDone,
 )
 from realtime_nb.protocol.formats import AudioFormat, bytes_to_ms, ms_to_bytes
-from realtime_nb.protocol.items import FunctionCall, Item, ItemStatus, Message, OutputAudio, OutputText
+from realtime_nb.protocol.items import FunctionCall, Item, ItemStatus, McpCall, Message, OutputAudio, OutputText
+from realtime_nb.protocol.mcp import RemoteTool, Toolbox
 from realtime_nb.protocol.sound import Ledger
 from realtime_nb.protocol.usage import AUDIO_OUT_MS, OutputTokens, audio_out_tokens
 
+from .mcp_calls import McpCalls
 from .state import State
 
 __all__ = ["Output"]
@@ -40,6 +44,8 @@ class Output:
         Shared.
     counter : Counter
         Counts what was written.
+    calls : McpCalls
+        Makes the calls of MCP tools.
     response_id : str
         The response.
     fmt : AudioFormat
@@ -49,18 +55,28 @@ class Output:
     """
 
     def __init__(
-        self, state: State, counter: Counter, response_id: str, fmt: AudioFormat, *, in_conversation: bool
+        self,
+        state: State,
+        counter: Counter,
+        calls: McpCalls,
+        response_id: str,
+        fmt: AudioFormat,
+        *,
+        in_conversation: bool,
     ) -> None:
         self.state = state
+        self.calls = calls
         self.response_id = response_id
         self.format = fmt
         self.in_conversation = in_conversation
         self.items: list[Item] = []
-        """What is finished."""
+        """What was begun, as it is now."""
+        self.toolbox = Toolbox()
+        """What may be called."""
         self.text_tokens = 0
         self._counter = counter
         self._audio_tokens = 0
-        self._open: _Text | _Speech | _Call | None = None
+        self._open: _Text | _Speech | _Call | _RemoteCall | None = None
 
     # ------------------------------------------------------------ writing
     def text(self, delta: str) -> None:
@@ -98,10 +114,11 @@ class Output:
         return room >= len(audio) and self.text_tokens <= limit
 
     def call(self, index: int, name: str, arguments: str) -> None:
-        """Write some of a function call; a new index begins a new one."""
-        if not isinstance(self._open, _Call) or self._open.number != index:
+        """Write some of a call; a new index begins a new one."""
+        if not isinstance(self._open, _Call | _RemoteCall) or self._open.number != index:
             self.close("completed")
-            self._open = _Call(self, index, name)
+            remote = self.toolbox.remote.get(name)
+            self._open = _Call(self, index, name) if remote is None else _RemoteCall(self, index, remote)
         self.text_tokens += self._counter.text(arguments)
         self._open.write(arguments)
 
@@ -118,19 +135,45 @@ class Output:
         return self._open.item_id if self._open else None
 
     def close(self, status: ItemStatus) -> None:
-        """Finish the item that is being written, if there is one."""
+        """Finish the item that is being written, if there is one; a call of an MCP tool goes on by itself."""
         if self._open is None:
             return
-        item = self._open.end(status)
-        if isinstance(self._open, _Speech):
-            self._audio_tokens += audio_out_tokens(self._open.ledger.ms)
-        self._open = None
-        self.items.append(item)
+        written, self._open = self._open, None
+        item = written.end(status)
+        if isinstance(written, _Speech):
+            self._audio_tokens += audio_out_tokens(written.ledger.ms)
+        if item is not None:
+            self.finish(written.at["output_index"], item)
+
+    def finish(self, output_index: int, item: Item) -> None:
+        """Say that an item is as it will be."""
         if self.in_conversation:
             self.state.finish(item)
-        self.state.send(
-            ResponseOutputItemDone(response_id=self.response_id, output_index=len(self.items) - 1, item=item)
-        )
+        self.leave(output_index, item)
+
+    def leave(self, output_index: int, item: Item) -> None:
+        """Say that an item is as it will be in this response; in the conversation it may go on."""
+        self.keep(output_index, item)
+        self.state.send(ResponseOutputItemDone(response_id=self.response_id, output_index=output_index, item=item))
+
+    def keep(self, output_index: int, item: Item) -> None:
+        """Note how far an item has come."""
+        self.items[output_index] = item
+        if item.id in self.state.conversation:
+            self.state.conversation.put(item)
+
+    def insert(self, item: Item) -> None:
+        """Put in an item that is finished as it comes."""
+        self.finish(self.begin(item), item)
+
+    def begin(self, item: Item) -> int:
+        """Put in an item, and say so; gives its place."""
+        self.items.append(item)
+        index = len(self.items) - 1
+        self.state.send(ResponseOutputItemAdded(response_id=self.response_id, output_index=index, item=item))
+        if self.in_conversation:
+            self.state.add(item)
+        return index
 
     def tokens(self, text_tokens: int = 0) -> OutputTokens:
         """Count what was written.
@@ -162,14 +205,11 @@ class _Open:
     """An item that is being written."""
 
     def __init__(self, output: Output, item: Item) -> None:
-        index = len(output.items)
         self.output = output
         self.item_id = item.id
-        self.at: _ItemPlace = {"response_id": output.response_id, "item_id": item.id, "output_index": index}
         self.send = output.state.send
-        self.send(ResponseOutputItemAdded(response_id=output.response_id, output_index=index, item=item))
-        if output.in_conversation:
-            output.state.add(item)
+        index = output.begin(item)
+        self.at: _ItemPlace = {"response_id": output.response_id, "item_id": item.id, "output_index": index}
 
 
 class _Said(_Open):
@@ -255,3 +295,34 @@ class _Call(_Open):
             ResponseFunctionCallArgumentsDone(**self.at, call_id=done.call_id, name=done.name, arguments=done.arguments)
         )
         return done
+
+
+class _RemoteCall(_Open):
+    """A call of an MCP tool: made when its arguments are complete, over when the tool has answered."""
+
+    def __init__(self, output: Output, number: int, remote: RemoteTool) -> None:
+        self.call = McpCall(
+            id=output.state.ids.new("mcp"),
+            status="in_progress",
+            server_label=remote.server.server_label,
+            name=remote.tool.name,
+            arguments="",
+        )
+        super().__init__(output, self.call)
+        self.number = number
+        self._remote = remote
+        self._arguments: list[str] = []
+
+    def write(self, delta: str) -> None:
+        if delta:
+            self._arguments.append(delta)
+            self.send(ResponseMcpCallArgumentsDelta(**self.at, delta=delta))
+
+    def end(self, status: ItemStatus) -> Item | None:
+        done = replace(self.call, arguments="".join(self._arguments))
+        self.send(ResponseMcpCallArgumentsDone(**self.at, arguments=done.arguments))
+        if status != "completed":
+            return replace(done, status=status)
+        self.output.keep(self.at["output_index"], done)
+        self.output.calls.begin(done, self._remote, self.output, self.at["output_index"])
+        return None

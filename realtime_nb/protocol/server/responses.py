@@ -24,17 +24,20 @@ from realtime_nb.protocol.events import (
     ResponseReason,
     StatusDetails,
 )
-from realtime_nb.protocol.faults import fault
+from realtime_nb.protocol.faults import EventError, fault
 from realtime_nb.protocol.items import Item, ItemReference
 from realtime_nb.protocol.limits import RateLimiter
+from realtime_nb.protocol.mcp import check_servers
 from realtime_nb.protocol.response import State as Stage
 from realtime_nb.protocol.response import Step
 from realtime_nb.protocol.session_config import RetentionRatio, Session, check_modalities
-from realtime_nb.protocol.tools import FunctionTool, Tool, ToolChoice, ToolChoiceFunction
+from realtime_nb.protocol.tools import FunctionTool, McpServer, Tool, ToolChoice, ToolChoiceFunction, ToolChoiceMcp
 from realtime_nb.protocol.usage import Usage
 
 from .intake import Intake
 from .jobs import Config, Job, Origin, configure
+from .listings import Listings
+from .mcp_calls import McpCalls
 from .output import Output
 from .quiet import Quiet
 from .state import State
@@ -54,6 +57,10 @@ class Responses:
         Shared.
     intake : Intake
         Lets in the items of a response's own ``input``.
+    listings : Listings
+        Knows what MCP servers offer.
+    calls : McpCalls
+        Those of MCP tools.
     quiet : Quiet
         Is told when the conversation rests.
     counter : Counter
@@ -62,9 +69,21 @@ class Responses:
         Tokens and requests a minute; None where nothing is limited.
     """
 
-    def __init__(self, state: State, intake: Intake, quiet: Quiet, counter: Counter, rate: RateLimiter | None) -> None:
+    def __init__(
+        self,
+        state: State,
+        intake: Intake,
+        *,
+        listings: Listings,
+        calls: McpCalls,
+        quiet: Quiet,
+        counter: Counter,
+        rate: RateLimiter | None,
+    ) -> None:
         self._state = state
         self._intake = intake
+        self._listings = listings
+        self._calls = calls
         self._quiet = quiet
         self._counter = counter
         self._rate = rate
@@ -80,8 +99,10 @@ class Responses:
         params = event.response or ResponseParams()
         self._check(params, session)
         config = configure(session, params)
+        check_servers(config.tools, "response.tools")
         check_tool_choice(config.tool_choice, config.tools, "response.tool_choice")
         source = self._state.conversation if params.input is None else self._read(params.input)
+        self._listings.want(params.tools or ())
         self._begin(config, source, "client")
 
     def turn(self, item_id: str) -> None:
@@ -134,7 +155,7 @@ class Responses:
     def _begin(self, config: Config, source: Conversation, origin: Origin) -> None:
         state = self._state
         name = state.ids.new("resp")
-        output = Output(state, self._counter, name, config.format, in_conversation=config.in_conversation)
+        output = Output(state, self._counter, self._calls, name, config.format, in_conversation=config.in_conversation)
         empty = Context(ids=(), fixed=Cost(), costs=())
         job = Job(name, config, origin=origin, source=source, context=empty, output=output)
         self._jobs[name] = job
@@ -160,7 +181,7 @@ class Responses:
         if sticky and self._first in names:
             items = items[names.index(self._first) :]
         costed = [(item, self._counter.item(job.source, item)) for item in items]
-        fixed = self._counter.fixed(job.config.instructions, self.functions(job.config.tools))
+        fixed = self._counter.fixed(job.config.instructions, self._listings.toolbox(job.config.tools).functions)
         context = Context.fit(costed, fixed, session.truncation, self._state.limits)
         if sticky and len(context.ids) < len(costed):
             self._first = context.ids[0] if context.ids else None
@@ -175,21 +196,32 @@ class Responses:
             job.reserved = tokens
 
     def consider(self) -> None:
-        """Start what waits for words that are there by now, and answer turns that can be answered."""
-        for job in [job for job in self._jobs.values() if job.stage is Stage.WAITING]:
-            self._start(job)
+        """Start and end what can be by now, and answer turns that can be answered."""
+        for job in list(self._jobs.values()):
+            if job.stage is Stage.WAITING:
+                self._start(job)
+            elif job.generated is not None and not self._calls.is_running(job.id):
+                self._end(job, _ENDS[job.generated.reason])
         self._answer_turns()
 
     def _start(self, job: Job) -> None:
         state = self._state
         if not state.unheard.isdisjoint(job.context.ids):
             return
+        if job.config.brings_tools and self._listings.is_waiting(job.config.tools):
+            return
         deaf = next((state.deaf.pop(name) for name in job.context.ids if name in state.deaf), None)
         if deaf is not None:
             self._fail(job, deaf)
             return
+        toolbox = job.output.toolbox = self._listings.toolbox(job.config.tools)
+        try:
+            choice, functions = toolbox.choose(job.config.tool_choice)
+        except EventError as error:
+            self._fail(job, ResponseError(type=error.type, code=error.code, message=error.message))
+            return
         job.step(Step.HEARD)
-        state.do(Generate(job.id, job.request(state.words, self.functions(job.config.tools))))
+        state.do(Generate(job.id, job.request(state.words, functions, choice)))
 
     def _answer_turns(self) -> None:
         """Answer when all turns' words are there and the user is done; a breath, which has no words, gets no answer."""
@@ -227,9 +259,10 @@ class Responses:
             job.output.call(report.index, report.name, report.arguments)
 
     def generated(self, report: Generated) -> None:
-        """The answer is complete."""
+        """The answer is complete; the response is when the MCP tools it calls have answered."""
         if job := self._writing(report.response_id):
-            self._end(job, _ENDS[report.reason], generated=report, stop=False)
+            job.generated = report
+            job.output.close("incomplete" if report.reason == "length" else "completed")
 
     def failed(self, report: GenerationFailed) -> None:
         """The brain gave up."""
@@ -240,7 +273,7 @@ class Responses:
     def _writing(self, response_id: str) -> Job | None:
         """The response a report is about; None when it is over, which is no fault: threads finish when they do."""
         job = self._jobs.get(response_id)
-        if job is None or job.stage is not Stage.GENERATING:
+        if job is None or job.stage is not Stage.GENERATING or job.generated is not None:
             return None
         job.step(Step.OUTPUT)
         return job
@@ -285,16 +318,16 @@ class Responses:
         *,
         reason: ResponseReason | None = None,
         error: ResponseError | None = None,
-        generated: Generated | None = None,
         stop: bool = True,
     ) -> None:
         state = self._state
         started = job.stage is Stage.GENERATING
-        if started and stop:
+        if started and stop and job.generated is None:
             state.do(Stop(job.id))
         stage = job.step(step)
         job.output.close("completed" if stage is Stage.COMPLETED else "incomplete")
-        usage = job.usage(generated) if started else Usage()
+        self._calls.drop(job.id)
+        usage = job.usage() if started else Usage()
         details = None
         if stage is not Stage.COMPLETED:
             details = StatusDetails(type=job.resource().status, reason=reason or _REASONS.get(step), error=error)
@@ -309,14 +342,9 @@ class Responses:
             if job.origin != "quiet":
                 self._quiet.arm()
 
-    # ------------------------------------------------------------ tools
-    def functions(self, tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
-        """Give the tools as the brain sees them."""
-        return tuple(tool for tool in tools if isinstance(tool, FunctionTool))
-
 
 def check_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...], param: str) -> None:
-    """Refuse a function that must be called and is not there.
+    """Refuse a function, or an MCP server, that must be called and is not there.
 
     Parameters
     ----------
@@ -336,3 +364,7 @@ def check_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...], param: str) -
         isinstance(tool, FunctionTool) and tool.name == choice.name for tool in tools
     ):
         raise fault("tool_choice", param=param, name=choice.name)
+    if isinstance(choice, ToolChoiceMcp) and not any(
+        isinstance(tool, McpServer) and tool.server_label == choice.server_label for tool in tools
+    ):
+        raise fault("tool_choice", param=param, name=choice.server_label)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from realtime_nb.protocol.effects import Warm
-from realtime_nb.protocol.events import SessionUpdate, SessionUpdated
+from realtime_nb.protocol.effects import Detect, McpToolsListed, Warm
+from realtime_nb.protocol.events import SessionCreated, SessionUpdate, SessionUpdated
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.session_config import AnySession, Session, merge
+from realtime_nb.protocol.session_config import AnySession, Session, merge, shown
 
 from .ears import Ears
-from .responses import Responses, check_tool_choice
+from .listings import Listings
+from .responses import check_tool_choice
 from .state import State
 
 __all__ = ["Settings"]
@@ -23,14 +24,23 @@ class Settings:
         Shared.
     ears : Ears
         Hears differently after an update.
-    responses : Responses
-        Knows which tools a brain sees.
+    listings : Listings
+        Knows what MCP servers offer.
     """
 
-    def __init__(self, state: State, ears: Ears, responses: Responses) -> None:
+    def __init__(self, state: State, ears: Ears, listings: Listings) -> None:
         self._state = state
         self._ears = ears
-        self._responses = responses
+        self._listings = listings
+
+    def open(self) -> None:
+        """Put what the session begins with into force."""
+        state = self._state
+        state.send(SessionCreated(session=shown(state.session)))
+        state.do(Detect(state.turn_detection, state.session.audio.input.noise_reduction))
+        if session := state.talks:
+            self._listings.want(session.tools)
+        self.warm()
 
     def update(self, event: SessionUpdate) -> None:
         """Change what the client names, or refuse it whole."""
@@ -38,15 +48,23 @@ class Settings:
         new = merge(old, event.session)
         self._check_mutable(old, new)
         state.session = new
-        state.send(SessionUpdated(session=new))
+        state.send(SessionUpdated(session=shown(new)))
         self._ears.configure(old)
+        if isinstance(new, Session) and "tools" in event.session:
+            self._listings.forget(new.tools)
+            self._listings.want(new.tools)
         if _prefix(old) != _prefix(new):
             self.warm()
 
     def warm(self) -> None:
         """Have the prefix of the next response put into the cache."""
         if session := self._state.talks:
-            self._state.do(Warm(session.instructions, self._responses.functions(session.tools)))
+            self._state.do(Warm(session.instructions, self._listings.toolbox(session.tools).functions))
+
+    def listed(self, report: McpToolsListed) -> None:
+        """An MCP server has told its tools: from now on they are in the prefix."""
+        self._listings.listed(report)
+        self.warm()
 
     def _check_mutable(self, old: AnySession, new: AnySession) -> None:
         """Refuse what may not change any more (protocol, 3.5)."""

@@ -53,6 +53,8 @@ class State:
         """Items with sound that are not written down yet."""
         self.deaf: dict[str, ResponseError] = {}
         """Items with sound that could not be written down, and why."""
+        self.asked: set[str] = set()
+        """Items that ask for leave to call an MCP tool, and have no answer yet."""
         self._effects: list[Effect] = []
 
     # ------------------------------------------------------------ doing
