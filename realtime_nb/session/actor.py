@@ -36,6 +36,8 @@ CANCEL_S = 1.0
 """How long a cancelled response may take to say so; a cancel takes effect within 100 ms."""
 ABORT_S = 2.5
 """How long an aborted turn may take to leave its session in order."""
+MAX_ATTEMPTS = 5
+"""How often a response is asked for while the server's own ones keep coming first."""
 MAX_TOOL_ROUNDS = 8
 """Calls after calls; then the model is asked to answer without any."""
 _CHARS_PER_TOKEN = 3.0
@@ -241,8 +243,8 @@ class Actor:
         about: Sequence[str] = (),
         mark: str | None = None,
     ) -> Reply:
-        """Ask for a response and see it through; once more, if the server's own was faster."""
-        while True:
+        """Ask for a response and see it through; again, if the server's own was faster."""
+        for left in reversed(range(MAX_ATTEMPTS)):
             if mark is None:
                 await self._quiet(timeout_s)
             ask = Ask(turn, self.link.now_s, mark)
@@ -250,15 +252,16 @@ class Actor:
                 return await self._ask(ask, params, timeout_s, about)
             except ServerError as error:
                 self.book.disown(ask)
-                if error.code != _BUSY:
+                if error.code != _BUSY or mark is not None or not left:
                     raise
             except LocalProtocolError:
                 self.book.withdraw(ask)
-                if self.link.connection.active is None:
+                if self.link.connection.active is None or not left:
                     raise
             except (asyncio.CancelledError, TimeoutError):
                 await self._stop(ask)
                 raise
+        raise AssertionError("the last attempt returns or raises")
 
     async def _ask(self, ask: Ask, params: ev.ResponseParams, timeout_s: float, about: Sequence[str]) -> Reply:
         self.book.ask(ask)

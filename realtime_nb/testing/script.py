@@ -7,14 +7,11 @@ import itertools
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-__all__ = ["Call", "Close", "Die", "Reply", "Script"]
+from realtime_nb.testing.replies import Call, Event, Reply, counted
 
-Event = dict[str, Any]
-
-SAMPLE_BYTES_PER_MS = 48
-"""PCM16 at 24 kHz."""
+__all__ = ["Close", "Die", "Script"]
 
 
 @dataclass(frozen=True)
@@ -28,85 +25,6 @@ class Close:
 @dataclass(frozen=True)
 class Die:
     """Cut the connection without a word."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function call the scripted model makes.
-
-    Parameters
-    ----------
-    name : str
-        The function.
-    arguments : str
-        JSON text.
-    call_id : str
-        Its id.
-    """
-
-    name: str
-    arguments: str = "{}"
-    call_id: str = "call_1"
-
-
-class Reply:
-    """What the scripted model does at one ``response.create``.
-
-    Parameters
-    ----------
-    *deltas : str
-        The words, piece by piece; the transcript when there is sound.
-    audio : bytes
-        PCM16 at 24 kHz, spread over the pieces.
-    calls : tuple of Call
-        Function calls after the words.
-    status : str
-        ``completed``, ``incomplete`` or ``failed``.
-    reason : str, optional
-        ``status_details.reason`` of an incomplete response.
-    error : tuple of (str, str), optional
-        Code and message of a failed response.
-    end : str
-        ``done``; ``hang``: the response stays open until it is cancelled; ``die``: the connection is cut.
-    usage : mapping, optional
-        Instead of the counted usage.
-    """
-
-    def __init__(
-        self,
-        *deltas: str,
-        audio: bytes = b"",
-        calls: tuple[Call, ...] = (),
-        status: str = "completed",
-        reason: str | None = None,
-        error: tuple[str, str] | None = None,
-        end: Literal["done", "hang", "die"] = "done",
-        usage: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.deltas = deltas
-        self.audio = audio
-        self.calls = calls
-        self.status = "failed" if error else status
-        self.reason = reason
-        self.error = error
-        self.end = end
-        self.usage = dict(usage) if usage is not None else None
-
-    @property
-    def words(self) -> str:
-        """All the words."""
-        return "".join(self.deltas)
-
-    def details(self) -> Event | None:
-        """The ``status_details`` of its response."""
-        if self.status == "completed":
-            return None
-        details: Event = {"type": self.status}
-        if self.reason:
-            details["reason"] = self.reason
-        if self.error:
-            details["error"] = {"type": "server_error", "code": self.error[0], "message": self.error[1]}
-        return details
 
 
 @dataclass
@@ -215,7 +133,8 @@ class Script:
 
     # ---------------------------------------------------------------- responses
     def _respond(self, event: Event) -> Iterator[Event | Close | Die]:
-        if self._open is not None:
+        aside = (event.get("response") or {}).get("conversation") == "none"
+        if self._open is not None and not aside:
             words = f"Conversation already has an active response in progress: {self._open.response['id']}."
             yield self.error("conversation_already_has_active_response", words, cause=event)
             return
@@ -232,7 +151,7 @@ class Script:
             "status": "in_progress",
             "status_details": None,
             "output": [],
-            "conversation_id": "conv_1",
+            "conversation_id": None if asked.get("conversation") == "none" else "conv_1",
             "output_modalities": modalities,
             "usage": None,
             "metadata": asked.get("metadata"),
@@ -253,11 +172,7 @@ class Script:
             return None
         at = {"response_id": response["id"], "output_index": 0}
         item: Event = {"id": f"item_{next(self._ids)}", "type": "message", "role": "assistant", "content": []}
-        yield self._event("response.output_item.added", item={**item, "status": "in_progress"}, **at)
-        yield self._event(
-            "conversation.item.added", item={**item, "status": "in_progress"}, previous_item_id=self._last_item
-        )
-        self._last_item = item["id"]
+        yield from self._begin_item(item, response, at)
         at |= {"item_id": item["id"], "content_index": 0}
         kind = "audio" if spoken else "text"
         yield self._event("response.content_part.added", part={"type": kind}, **at)
@@ -290,24 +205,30 @@ class Script:
         short = {**part, "type": "audio" if spoken else "text"}
         yield self._event("response.content_part.done", part=short, **inner)
         item["status"] = status
-        yield self._event("response.output_item.done", item=item, **at)
-        yield self._event("conversation.item.done", item=item, previous_item_id=None)
-        response["output"].append(item)
+        yield from self._end_item(item, response, at)
 
     def _call(self, call: Call, response: Event) -> Iterator[Event]:
         at = {"response_id": response["id"], "output_index": len(response["output"])}
         item = {"id": f"item_{next(self._ids)}", "type": "function_call", "name": call.name, "call_id": call.call_id}
-        begun = {**item, "arguments": "", "status": "in_progress"}
-        done = {**item, "arguments": call.arguments, "status": "completed"}
-        yield self._event("response.output_item.added", item=begun, **at)
-        yield self._event("conversation.item.added", item=begun, previous_item_id=self._last_item)
-        self._last_item = item["id"]
+        yield from self._begin_item({**item, "arguments": ""}, response, at)
         inner = {**at, "item_id": item["id"], "call_id": call.call_id}
         yield self._event("response.function_call_arguments.delta", delta=call.arguments, **inner)
         yield self._event("response.function_call_arguments.done", name=call.name, arguments=call.arguments, **inner)
-        yield self._event("response.output_item.done", item=done, **at)
-        yield self._event("conversation.item.done", item=done, previous_item_id=None)
-        response["output"].append(done)
+        done = {**item, "arguments": call.arguments, "status": "completed"}
+        yield from self._end_item(done, response, at)
+
+    def _begin_item(self, item: Event, response: Event, at: Event) -> Iterator[Event]:
+        begun = {**item, "status": "in_progress"}
+        yield self._event("response.output_item.added", item=begun, **at)
+        if response["conversation_id"] is not None:
+            yield self._event("conversation.item.added", item=begun, previous_item_id=self._last_item)
+            self._last_item = item["id"]
+
+    def _end_item(self, item: Event, response: Event, at: Event) -> Iterator[Event]:
+        yield self._event("response.output_item.done", item=item, **at)
+        if response["conversation_id"] is not None:
+            yield self._event("conversation.item.done", item=item, previous_item_id=None)
+        response["output"].append(item)
 
     def _cancel(self, event: Event) -> Iterator[Event | Close | Die]:
         if self._open is None:
@@ -378,23 +299,3 @@ def without_sound(item: Event) -> Event:
         for part in item["content"]
     ]
     return {**item, "content": parts}
-
-
-def counted(reply: Reply) -> Event:
-    """A usage in the service's shape: as many text tokens as pieces, a token per begun 50 ms of sound."""
-    text = len(reply.deltas) + len(reply.calls)
-    audio = -(-len(reply.audio) // (50 * SAMPLE_BYTES_PER_MS))
-    cached = {"text_tokens": 64, "audio_tokens": 0, "image_tokens": 0}
-    return {
-        "total_tokens": 120 + text + audio,
-        "input_tokens": 120,
-        "output_tokens": text + audio,
-        "input_token_details": {
-            "text_tokens": 120,
-            "audio_tokens": 0,
-            "image_tokens": 0,
-            "cached_tokens": 64,
-            "cached_tokens_details": cached,
-        },
-        "output_token_details": {"text_tokens": text, "audio_tokens": audio},
-    }

@@ -27,7 +27,8 @@ from websockets.exceptions import ConnectionClosed as Closed
 from websockets.http11 import Request, Response
 
 from realtime_nb.portal import call_on, portal
-from realtime_nb.testing.script import Call, Close, Die, Reply, Script
+from realtime_nb.testing.replies import Call, Reply
+from realtime_nb.testing.script import Close, Die, Script
 
 __all__ = ["Call", "Reply", "ScriptedServer"]
 

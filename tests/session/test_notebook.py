@@ -37,7 +37,9 @@ class Cell:
             self.shown.append(content["data"])
         elif kind == "update_display_data":
             self.updates += 1
-            self.shown[self.displays[content["transient"]["display_id"]]] = content["data"]
+            place = self.displays.get(content["transient"]["display_id"])
+            if place is not None:  # else an output of an earlier cell
+                self.shown[place] = content["data"]
         elif kind == "stream":
             self.shown.append({"text/plain": content["text"]})
         elif kind == "error":
@@ -157,3 +159,20 @@ def test_a_script_stays_silent(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out == "Two.\n"
         session.say("3", show=False)
         assert capsys.readouterr().out == ""
+
+
+def test_progress_of_the_engine_is_one_output(kernel: Kernel) -> None:
+    """While the engine starts one output follows the steps; it is empty when it runs."""
+    code = """
+from realtime_nb.display import ProgressView
+from realtime_nb.local import Progress
+view = ProgressView()
+for fraction in (0.1, 0.5):
+    view.note(Progress("llm", "fetching <qwen>", fraction))
+    view.draw()
+"""
+    cell = kernel.run(code)
+    assert len(cell.shown) == 1
+    assert "llm: fetching &lt;qwen&gt;" in cell.shown[0]["text/html"]
+    assert 'value="0.500"' in cell.shown[0]["text/html"]
+    assert kernel.run("view.close()").updates == 1

@@ -522,6 +522,20 @@ def test_a_faster_response_of_the_server_is_waited_for(begin: Begin) -> None:
     assert session.turns.status.tolist() == ["cancelled", "completed"]
 
 
+def test_a_server_that_is_always_busy_is_given_up(begin: Begin) -> None:
+    """A response is not asked for without end: after a few refusals the server's words are raised."""
+
+    def busy(event: dict[str, Any]) -> list[dict[str, Any]]:
+        detail = {"code": "conversation_already_has_active_response", "message": "busy", "event_id": event["event_id"]}
+        return [{"type": "error", "event_id": "e", "error": {"type": "invalid_request_error", **detail}}]
+
+    server, session = begin(on={"response.create": busy})
+    for response in (None, {"conversation": "none"}):
+        with pytest.raises(errors.ServerError, match="busy"):
+            session.say("Hello.", response=response)  # type: ignore[arg-type]
+    assert len(server.of_type("response.create")) == 6
+
+
 def event_of(type: str, response_id: str, **fields: Any) -> dict[str, Any]:
     """A response event."""
     response = {"object": "realtime.response", "id": response_id, "status": "in_progress", "conversation_id": "conv_1"}
