@@ -71,25 +71,31 @@ def _install(pinned: Path, home: Path) -> None:
 
 
 class Peer:
-    """A client's process: takes jobs, gives what became of them."""
+    """A client's process: takes jobs, gives what became of them; one that failed is followed by another."""
 
     def __init__(self, name: str, log: Path) -> None:
+        self._command = [str(environment(name)), "-E", "-s", str(ISOLATED / f"{name}_client.py")]
         self._log = log
-        command = [str(environment(name)), "-E", "-s", str(ISOLATED / f"{name}_client.py")]
-        with log.open("w") as errors:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        with self._log.open("a") as errors:
+            return subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
 
     def do(self, job: dict[str, Any]) -> dict[str, Any]:
         """Have a job done."""
+        if self._process.poll() is not None:
+            self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"the client has ended:\n{self._log.read_text()[-2000:]}"
-        done: dict[str, Any] = json.loads(line)
+        done: dict[str, Any] = json.loads(line or "null") or {"errors": ["the client has ended"]}
+        if done["errors"]:
+            self._process.wait(10)
+            pytest.fail("\n".join([*done["errors"], "its log ends:", self._log.read_text()[-3000:]]))
         return done
 
     def close(self) -> None:
@@ -235,7 +241,6 @@ def hold(peer: Peer, engine: Any, serve: Any) -> Callable[..., Talk]:
             "timeout_s": 40 if is_stub else 150,
         }
         talk = Talk(**peer.do(job), wire=wire, contexts=llm.contexts)
-        assert talk.errors == []
         refused = {event["error"]["code"] for event in wire.all("error")}
         assert refused <= {"response_cancel_not_active"}  # sent to be sure, although the server has cancelled
         return talk
