@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from realtime_nb.protocol.base import Value
 from realtime_nb.protocol.faults import EventError
-from realtime_nb.protocol.session_config import merge
+from realtime_nb.protocol.session_config import merge, shown
 from realtime_nb.protocol.strict import parse, refuse_unknown, to_struct
 from realtime_nb.server.catalog import api_models
 from realtime_nb.server.ephemeral import LONGEST_S, SHORTEST_S, USUAL_S
@@ -80,7 +80,7 @@ def routes(hub: Hub) -> list[Route]:
         value = hub.secrets.issue(asked.expires_after.seconds, asked.session)
         expires_at = int(time.time()) + asked.expires_after.seconds
         session = msgspec.structs.replace(session, expires_at=0)
-        return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(session)})
+        return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(shown(session))})
 
     async def socket_only(_request: Request) -> Response:
         answer = _refused(426, "This is a WebSocket: connect to it with ws://.", "upgrade_required", None)

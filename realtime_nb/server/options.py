@@ -80,6 +80,8 @@ class ServerOptions:
     """How long a reader may take nothing at all; then close 1013."""
     mcp_s: float = 30.0
     """How long an MCP server may take to list its tools, or to run one."""
+    mcp_bytes: int = 1024 * 1024
+    """The largest answer of an MCP server; a larger one fails."""
     ping_s: float = 5.0
     """Pause between pings: a dead link is noticed within ping and timeout."""
     ping_timeout_s: float = 10.0
@@ -105,7 +107,17 @@ class ServerOptions:
         return frozenset(name.lower() for name in (*LOOPBACK_NAMES, own, *self.hosts))
 
 
-_SIZES = ("sessions", "hearing_bytes", "send_bytes", "stall_s", "mcp_s", "ping_s", "ping_timeout_s", "body_bytes")
+_SIZES = (
+    "sessions",
+    "hearing_bytes",
+    "send_bytes",
+    "stall_s",
+    "mcp_s",
+    "mcp_bytes",
+    "ping_s",
+    "ping_timeout_s",
+    "body_bytes",
+)
 
 
 def _check_positive(where: str, limits: Mapping[str, float | None]) -> None:

@@ -87,7 +87,7 @@ class Runner:
             is_responding=self._speaking.is_responding,
             limit_bytes=hub.options.hearing_bytes,
         )
-        self._mcp = Mcp(self.report, timeout_s=hub.options.mcp_s)
+        self._mcp = Mcp(self.report, timeout_s=hub.options.mcp_s, limit_bytes=hub.options.mcp_bytes)
         self._outbox = Outbox(
             socket.send, socket.close, limit_bytes=hub.options.send_bytes, stall_s=hub.options.stall_s
         )
@@ -127,7 +127,7 @@ class Runner:
             self._tear_down()
             reader.cancel()
             writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            await asyncio.gather(reader, writer, self._mcp.close(), return_exceptions=True)
 
     # ------------------------------------------------------------ in
     async def _read(self) -> None:
@@ -212,4 +212,3 @@ class Runner:
         self._do(self._core.close(self._loop.time()))
         self._hearing.close()
         self._speaking.close()
-        self._mcp.close()
