@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,6 +113,8 @@ def refused(to: str, **options: Any) -> errors.ConnectError:
         rt.connect(to, api_key=CANARY, **options)
     assert time.monotonic() - begun < 6
     assert CANARY not in str(caught.value)
+    lines = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert not any(CANARY in line for line in lines if __file__ not in line)
     assert caught.value.hint
     return caught.value
 
@@ -121,8 +124,9 @@ def test_an_unreachable_url_is_named() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    error = refused(f"ws://127.0.0.1:{port}/v1/realtime?token={CANARY}")
+    error = refused(f"ws://127.0.0.1:{port}/v1/realtime?token=in-the-url")
     assert f"ws://127.0.0.1:{port}/v1/realtime:" in str(error)
+    assert "in-the-url" not in str(error)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -56,7 +58,25 @@ def server_error(detail: ErrorDetail, *, turn: Any = None) -> ServerError:
         param=detail.param,
         event_id=detail.event_id,
         turn=turn,
+        hint=_hint(detail),
     )
+
+
+def _hint(detail: ErrorDetail) -> str | None:
+    wait = _WAIT.search(detail.message)
+    if wait is not None:
+        return f"time.sleep({math.ceil(float(wait[1]))})  # then say it again"
+    return _HINTS.get(detail.code or "")
+
+
+_WAIT = re.compile(r"try again in (\d+(?:\.\d+)?)\s*s\b")
+_HINTS = {
+    "cannot_update_voice": 'session = rt.connect(voice="marin")  # before it has spoken',
+    "conversation_already_has_active_response": "session.interrupt()",
+    "insufficient_quota": 'session = rt.connect("local")  # costs nothing',
+    "rate_limit_exceeded": "session.rate_limits  # when there is more",
+    "session_expired": RECONNECT,
+}
 
 
 class Link:

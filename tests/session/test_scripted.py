@@ -461,6 +461,7 @@ def test_too_much_at_once_is_rate_limited(begin: Begin) -> None:
     with pytest.raises(errors.RateLimited, match=r"6\.42s") as caught:
         session.say("Hello.")
     assert caught.value.turn is not None
+    assert caught.value.hint == "time.sleep(7)  # then say it again"
 
 
 def test_an_unwanted_end_is_incomplete(begin: Begin) -> None:
