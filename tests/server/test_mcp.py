@@ -106,7 +106,7 @@ def test_a_tool_that_fails_says_so(kitchen: Any) -> None:
     done = caller.until("response.done")["response"]
     [call] = [item for item in done["output"] if item["type"] == "mcp_call"]
     assert call["error"]["type"] == "tool_execution_error"
-    assert "burnt" in call["error"]["message"]
+    assert "burn" in call["error"]["message"]
 
 
 def test_a_tool_waits_for_approval(kitchen: Any) -> None:
@@ -122,17 +122,10 @@ def test_a_tool_waits_for_approval(kitchen: Any) -> None:
     caller.until("response.mcp_call.completed")
 
 
-@pytest.mark.parametrize(
-    "tool",
-    [
-        {"server_url": "http://127.0.0.1:1/mcp"},
-        {"server_url": "file:///etc/passwd"},
-        {"server_url": None, "connector_id": "connector_gmail"},
-    ],
-)
-def test_a_server_that_cannot_be_had_fails_its_list_alone(kitchen: Any, tool: dict[str, Any]) -> None:
-    """No such server, no address or not HTTP: the list fails, and the session goes on."""
-    caller = kitchen(**{name: value for name, value in tool.items() if value})
+@pytest.mark.parametrize("tool", [{"server_url": "http://127.0.0.1:1/mcp"}, {"connector_id": "connector_gmail"}])
+def test_a_server_that_cannot_be_had_fails_its_list_alone(caller: Any, tool: dict[str, Any]) -> None:
+    """Where nobody answers, or only OpenAI could, the list fails, in words, and the session goes on."""
+    caller.update(tools=[{"type": "mcp", "server_label": "nobody", **tool}])
     caller.until("mcp_list_tools.failed")
     assert caller.works()
 
