@@ -264,7 +264,7 @@ class ServerConnection:
         Returns
         -------
         list of Effect
-            Nothing but ``Stop``.
+            Nothing but ``Stop`` and ``StopMcpTool``.
         """
         self._state.now = now
         self._closed = True

@@ -132,6 +132,12 @@ class McpCalls:
                 stopped = McpToolExecutionError(message="The response was stopped before the tool had answered.")
                 self._end(call, replace(call.item, status="incomplete", error=stopped))
 
+    def close(self) -> None:
+        """Stop every call, without a word: the connection is gone."""
+        for name in self._running:
+            self._state.do(StopMcpTool(name))
+        self._running.clear()
+
     def _end(self, call: _Call, item: McpCall) -> None:
         kind = ResponseMcpCallCompleted if item.error is None else ResponseMcpCallFailed
         self._state.send(kind(item_id=item.id, output_index=call.output_index))

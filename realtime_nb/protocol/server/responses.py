@@ -301,8 +301,9 @@ class Responses:
     def close(self) -> None:
         """Stop everything, without a word: the connection is gone."""
         for job in self._jobs.values():
-            if job.stage is Stage.GENERATING:
+            if job.stage is Stage.GENERATING and job.generated is None:
                 self._state.do(Stop(job.id))
+        self._calls.close()
         self._jobs.clear()
         self._turns.clear()
         self._default = None
