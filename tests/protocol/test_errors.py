@@ -19,7 +19,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.faults import CATALOGUE
 from realtime_nb.protocol.items import InputText, Message
 from realtime_nb.protocol.limits import Limits
-from realtime_nb.protocol.session_config import Session, TranscriptionSession
+from realtime_nb.protocol.session_config import TranscriptionSession
 
 if TYPE_CHECKING:
     from .conftest import Wire
@@ -188,88 +188,6 @@ def test_the_other_session_cannot_be_passed(make_wire: Callable[..., Wire]) -> N
     """A transcription session refuses what is meant for one that talks."""
     error = make_wire(TranscriptionSession()).error(json.dumps(update()))
     assert error.message == "Passing a realtime session update event to a transcription session is not allowed."
-
-
-# ---------------------------------------------------------------- limits, at N and N + 1
-def test_event_size(make_wire: Callable[..., Wire]) -> None:
-    """An event may have so many bytes of UTF-8, and not one more."""
-    wire = make_wire(limits=Limits(event_bytes=200))
-    for text, fits in (("é" * 40, True), ("é" * 80, False)):
-        frame = json.dumps({"type": "conversation.item.delete", "item_id": text}, ensure_ascii=False)
-        size = len(frame.encode())
-        frame += " " * (200 - size if fits else 201 - size)
-        code = wire.error(frame).code
-        assert code == ("item_delete_invalid_item_id" if fits else "invalid_event")
-
-
-def test_append_size(make_wire: Callable[..., Wire]) -> None:
-    """An append may have so many bytes of sound."""
-    wire = make_wire(limits=Limits(append_bytes=4))
-    assert wire.send(ev.InputAudioBufferAppend(audio=bytes(4))) == []
-    assert wire.error('{"type":"input_audio_buffer.append","audio":"AAAAAAAA"}').message == (
-        "Invalid 'audio': 6 bytes of audio in one event; at most 4 are allowed."
-    )
-
-
-def test_buffer_length(make_wire: Callable[..., Wire]) -> None:
-    """Without turn detection a full buffer refuses more; with it the oldest sound is forgotten."""
-    limits = Limits(audio_buffer_s=1.0)
-    wire = make_wire(Session(), limits=limits)
-    wire.raw(json.dumps(heard(turn_detection=None)))
-    chunk = base64.b64encode(bytes(48_000)).decode()
-    assert wire.raw(json.dumps({"type": "input_audio_buffer.append", "audio": chunk})) == []
-    assert (
-        wire.error(json.dumps({"type": "input_audio_buffer.append", "audio": chunk})).code == "input_audio_buffer_full"
-    )
-    wire = make_wire(Session(), limits=limits)
-    for _ in range(5):
-        assert wire.send(ev.InputAudioBufferAppend(audio=bytes(24_000))) == []
-    wire.send(ev.InputAudioBufferCommit())
-    asked = wire.last(fx.Transcribe)
-    assert asked.audio_end_ms == 2_500
-    assert 500 <= asked.audio_end_ms - asked.audio_start_ms <= 1_000
-
-
-def test_item_count(make_wire: Callable[..., Wire]) -> None:
-    """The conversation may have so many items."""
-    wire = make_wire(limits=Limits(items=2))
-    wire.say("one")
-    wire.say("two")
-    assert wire.say("three")[0].error.code == "conversation_items_limit"  # type: ignore[union-attr]
-
-
-def test_response_count(make_wire: Callable[..., Wire]) -> None:
-    """So many responses may be under way, those out of band counted in."""
-    wire = make_wire(limits=Limits(responses=2))
-    aside = json.dumps(respond(conversation="none"))
-    for _ in range(2):
-        assert isinstance(wire.raw(aside)[0], ev.ResponseCreated)
-    assert wire.error(aside).code == "too_many_responses"
-
-
-def test_image_size(make_wire: Callable[..., Wire]) -> None:
-    """A picture may have so many bytes and so many pixels."""
-    wire = make_wire(limits=Limits(image_bytes=33, image_pixels=12))
-    assert isinstance(wire.raw(json.dumps(item(type="input_image", image_url=png(3, 4))))[0], ev.ConversationItemAdded)
-    assert "4 x 4 pixels" in wire.error(json.dumps(item(type="input_image", image_url=png(4, 4)))).message
-    longer = png(3, 4)[:-4] + "AAAA" * 2
-    assert "36 bytes" in wire.error(json.dumps(item(type="input_image", image_url=longer))).message
-    assert wire.error(json.dumps(item(type="input_image", image_url=longer * 9))).code == "image_too_large"
-
-
-def test_bad_events_close_the_connection(make_wire: Callable[..., Wire]) -> None:
-    """So many bad events in a row are answered; one more in ten seconds closes with 1008."""
-    wire = make_wire(limits=Limits(bad_events=3, bad_events_s=10, session_s=None, idle_s=None))
-    for _ in range(2):
-        for _ in range(3):
-            wire.error("nope")
-        assert not wire.server.closed
-        wire.wait(10.1)
-    for _ in range(4):
-        wire.error("nope")
-    assert wire.last(fx.Close) == fx.Close(1008, "too many invalid events")
-    assert wire.server.closed
-    assert wire.raw('{"type":"response.create"}') == []
 
 
 # ---------------------------------------------------------------- the table itself

@@ -14,7 +14,7 @@ from realtime_nb.protocol.events import (
     InputAudioBufferTimeoutTriggered,
 )
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.formats import sample_bytes
+from realtime_nb.protocol.formats import bytes_to_ms, sample_bytes
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import AnySession
 
@@ -60,7 +60,8 @@ class Ears:
             raise fault("bad_audio", param="audio")
         if not event.audio:
             return
-        if self._state.turn_detection is None and buffer.ms >= limits.audio_buffer_s * 1000:
+        longer_ms = buffer.ms + bytes_to_ms(len(event.audio), buffer.format)
+        if self._state.turn_detection is None and longer_ms > limits.audio_buffer_s * 1000:
             raise fault("buffer_full", seconds=limits.audio_buffer_s)
         buffer.append(event.audio)
         self._state.heard_ms = buffer.end_ms
