@@ -6,18 +6,21 @@ import base64
 import dataclasses
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from realtime_nb.audio import Audio
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Tool
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
-from realtime_nb.testing.stages import StubAsr, StubVad, stub_engine, stub_speech
+from realtime_nb.testing.stages import Answer, Call, StubAsr, StubLlm, StubVad, stub_engine, stub_speech
 
 Event = dict[str, Any]
 
@@ -212,3 +215,74 @@ class _BrokenEars:
     def stream(self) -> Any:
         """A stream that fails."""
         return _Broken(StubVad().stream())
+
+
+# ---------------------------------------------------------------- servers for the openai clients
+STUB_SPEECH = "Ask what you can do for your country."
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A server, and a voice it can hear."""
+
+    serving: Serving
+    speech: bytes
+    """PCM16 at 24 kHz; says something of a country."""
+
+    @property
+    def base_url(self) -> str:
+        """Where a client of the API finds it."""
+        return f"{self.serving.http}/v1"
+
+    @property
+    def token(self) -> str:
+        """Its key."""
+        assert self.serving.token is not None
+        return self.serving.token.reveal()
+
+
+def scripted(request: ChatRequest) -> Answer:
+    """Call the function about the weather, count when told to, and repeat everything else."""
+    last = request.messages[-1]
+    if last.role == "tool":
+        return f"I looked it up: {last.text}"
+    if request.tools and "weather" in last.text:
+        return Call("get_weather", {"city": "Paris"})
+    if "Count" in last.text:
+        return " ".join(f"{number}," for number in range(1000))
+    return f"You said: {last.text}"
+
+
+@pytest.fixture(scope="session")
+def serve_real(engine_weights: Mapping[str, Path]) -> Iterator[Callable[[], Serving]]:
+    """A server with the real models; loaded once for all tests."""
+    from realtime_nb.engine.build import build_engine
+
+    assert engine_weights
+    engine = build_engine()
+    with serve_in_thread(engine) as serving:
+        yield lambda: serving
+    engine.close()
+
+
+@pytest.fixture(params=["stub", pytest.param("real", marks=[pytest.mark.models, pytest.mark.timeout(180)])])
+def studio(request: pytest.FixtureRequest, data: Path) -> Iterator[Studio]:
+    """A server with stub stages, then the same with the real models."""
+    if request.param == "real":
+        serving = request.getfixturevalue("serve_real")()
+        yield Studio(serving, Audio.read(data / "question.wav").resample(24_000).to_pcm16())
+        return
+    engine = stub_engine(asr=StubAsr(STUB_SPEECH), llm=StubLlm(scripted, delay_s=0.005))
+    with serve_in_thread(engine) as serving:
+        yield Studio(serving, stub_speech(800))
+
+
+@pytest.fixture
+def weather() -> dict[str, Any]:
+    """A function as the API declares it."""
+    return {
+        "type": "function",
+        "name": "get_weather",
+        "description": "Tell the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    }
