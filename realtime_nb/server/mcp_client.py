@@ -24,10 +24,13 @@ UNREACHABLE = 424
 """The ``http_error`` of a server that gives no HTTP answer: Failed Dependency, as the service says it."""
 MAX_TOOLS = 512
 """One server may list so many."""
+CONNECT_S = 10.0
+"""How long a server may take to accept a connection, and to take what it is sent."""
 IDLE_S = 300.0
 """A connection that nobody uses is closed after so long; the next call makes a new one."""
 CLOSE_S = 2.0
 """How long a server may take over being told that a session ends."""
+_WHO = Implementation(name="realtime-nb", version=version("realtime-nb"))
 
 
 class RefusedError(Exception):
@@ -129,9 +132,10 @@ class Link:
         self._over.set()
         if self._rest is not None:
             self._rest.cancel()
-        if self._holder is None:
+        if self._holder is None or self._client is None:
             return
-        await asyncio.wait({self._holder}, timeout=CLOSE_S)
+        if self._client.done():
+            await asyncio.wait({self._holder}, timeout=CLOSE_S)
         while not self._holder.done():
             self._holder.cancel()
             await asyncio.wait({self._holder}, timeout=0.1)
@@ -206,11 +210,6 @@ class Link:
         if isinstance(cause, httpx2.TransportError | OSError):
             return McpHttpError(code=UNREACHABLE, message=f"The server could not be reached: {cause}.")
         return McpProtocolError(code=INTERNAL_ERROR, message=f"The server's answer is no MCP: {type(cause).__name__}.")
-
-
-CONNECT_S = 10.0
-"""How long a server may take to accept a connection, and to take what it is sent."""
-_WHO = Implementation(name="realtime-nb", version=version("realtime-nb"))
 
 
 class _Bounded(httpx2.AsyncByteStream):
