@@ -102,9 +102,7 @@ class McpCalls:
     def decide(self, answer: McpApprovalResponse) -> None:
         """A person has answered: the call is made, or ends with the refusal as its error."""
         self._state.asked.discard(answer.approval_request_id)
-        call = self._asked.pop(answer.approval_request_id, None)
-        if call is None:
-            return
+        call = self._asked.pop(answer.approval_request_id)  # known, or it were not let in
         if answer.approve:
             self._run(call)
         else:
