@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
-import queue
+import re
 import secrets
+import signal
+import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from realtime_nb.engine.background import Tell, streamed
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Llm, Tool
-from realtime_nb.engine.chat_prompt import CallReader, grammar, prompt, transcript
+from realtime_nb.engine.chat_prompt import prompt, transcript
+from realtime_nb.engine.grammar import CallReader, grammar
 from realtime_nb.engine.machine import cores
+from realtime_nb.engine.slots import Slots
 from realtime_nb.errors import ModelError
 
 __all__ = ["LlamaLlm", "qwen", "smollm"]
@@ -26,6 +34,10 @@ BATCH: Final = 32
 """Tokens read between two looks at the cancel: a third of a second on one slow core."""
 LONGEST: Final = 400
 """Tokens of an answer when nobody says otherwise: more than two minutes of speech."""
+CONVERSATIONS: Final = 4
+"""That find their own history in the cache; they share its memory."""
+
+Chunk = dict[str, Any]
 
 
 def qwen(files: Mapping[str, Path]) -> Llm:
@@ -76,7 +88,12 @@ class LlamaLlm:
     context_tokens : int
         What it reads and writes together, shared by the conversations at once.
     follows_template : bool
-        Whether it was taught a chat template and calls; else it continues a written conversation.
+        Whether it was taught a chat template; else it continues a written conversation.
+
+    Raises
+    ------
+    ModelError
+        The file does not load.
     """
 
     sees_images = False
@@ -86,7 +103,9 @@ class LlamaLlm:
         self.context_tokens = context_tokens
         self._follows_template = follows_template
         self._key = secrets.token_urlsafe(32)
-        self._server = _load(path, context_tokens, self._key)
+        self._snapshots = TemporaryDirectory(prefix="realtime-nb-")
+        self._server = _load(path, context_tokens, self._key, self._snapshots.name)
+        self._slots = Slots(CONVERSATIONS)
         self._count = lru_cache(maxsize=8192)(self._ask_count)
 
     # ---------------------------------------------------------------- the stage
@@ -95,41 +114,82 @@ class LlamaLlm:
         return self._count(text) if text else 0
 
     def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
-        """Read a prefix into the cache; the next chat that begins with it starts at its end."""
+        """Read a prefix into the cache; every later chat that begins with it starts at its end."""
         request = ChatRequest((*messages, ChatMessage("user", "Hello.")), tuple(tools), max_tokens=1)
-        for _delta in self.chat(request, cancel=Cancel()):
-            pass
+        body = {**self._body(request), "stream": False, "return_progress": False}
+        with self._placed(body) as index:
+            self._run(body | {"id_slot": index})
+            name = self._slots.keep(_prompt_text(body))
+            if name is not None:
+                self._ask(f"/slots/{index}?action=save", {"filename": name})
+
+    def close(self) -> None:
+        """Let go of the model; nothing may be asked of it any more."""
+        self._server = None
+        self._snapshots.cleanup()
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
         """Write the answer, piece by piece; always ends with one :class:`ChatEnd`."""
-        request = self._fitted(request)
-        reader = CallReader() if request.tools and self._follows_template else None
-        last: dict[str, Any] = {}
-        for chunk in _stream(self._call(request), cancel):
+        reader = CallReader() if request.tools else None
+        last: Chunk = {}
+        said = ""
+        for chunk in self._chunks(self._fitted(request), cancel):
             if "error" in chunk:
                 raise ModelError(f"{self.name} failed: {chunk['error'].get('message', chunk['error'])}")
             last = chunk if "timings" in chunk else last
-            if text := _text(chunk):
+            text = _text(chunk)
+            if text := text if said else text.lstrip():
+                said += text
                 yield from (reader.feed(text) if reader else [ChatText(text)])
+                if (reader and reader.repeats) or _loops(said):
+                    break
+        if reader and not cancel.is_set():
+            yield from reader.finish()
         yield _end(last, cancelled=cancel.is_set(), called=bool(reader and reader.calls))
 
     # ---------------------------------------------------------------- inside
-    def _call(self, request: ChatRequest) -> Callable[[Callable[[dict[str, Any]], bool]], None]:
-        """The call of llama.cpp that answers a request; it blocks and takes a callback."""
-        usual: dict[str, Any] = {
+    def _chunks(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
+        """What llama.cpp tells of a request."""
+        body = self._body(request)
+
+        def call(tell: Tell[Chunk]) -> None:
+            with self._placed(body) as index:
+                self._run(body | {"id_slot": index}, tell)
+
+        return streamed(call, cancel)
+
+    @contextmanager
+    def _placed(self, body: Chunk) -> Iterator[int]:
+        """The cache for a request, with all that is known of its prompt."""
+        place = self._slots.take(_prompt_text(body))
+        try:
+            if place.snapshot is not None:
+                self._ask(f"/slots/{place.index}?action=restore", {"filename": place.snapshot})
+            yield place.index
+        finally:
+            self._slots.give_back(place)
+
+    def _run(self, body: Chunk, *tell: Tell[Chunk]) -> None:
+        """Block until llama.cpp has answered."""
+        if self._server is None:
+            raise ModelError(f"{self.name} was closed: a brain that was let go answers no more.")
+        run = self._server.handle_chat_completions if self._follows_template else self._server.handle_completions
+        run(body, *tell)
+
+    def _body(self, request: ChatRequest) -> Chunk:
+        rule = grammar(request, end="" if self._follows_template else "\n")
+        asked: Chunk = {
             "stream": True,
             "cache_prompt": True,
             "return_progress": True,  # a chunk a batch, so that a cancel is seen while it reads
             "temperature": 0,
             "seed": 1,
             "max_tokens": min(request.max_tokens or LONGEST, LONGEST),
+            **({"grammar": rule} if rule else {}),
         }
         if self._follows_template:
-            rule = grammar(request)
-            body = {"messages": prompt(request), **usual, **({"grammar": rule} if rule else {})}
-            return lambda tell: self._server.handle_chat_completions(body, tell)
-        body = {"prompt": transcript(request), "stop": ["\n", "User:"], **usual}
-        return lambda tell: self._server.handle_completions(body, tell)
+            return {"messages": prompt(request), **asked}
+        return {"prompt": transcript(request), "stop": ["\n"], **asked}
 
     def _fitted(self, request: ChatRequest) -> ChatRequest:
         """The request without its oldest messages, where all of them are more than the model can read."""
@@ -145,24 +205,29 @@ class LlamaLlm:
         return ChatRequest((first, *reversed(kept)), request.tools, request.tool_choice, request.max_tokens)
 
     def _ask_count(self, text: str) -> int:
-        body = json.dumps({"content": text}).encode()
+        return len(self._ask("/tokenize", {"content": text})["tokens"])
+
+    def _ask(self, path: str, body: Chunk) -> Chunk:
+        """What llama.cpp does by HTTP alone, on its loopback port."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        url = f"{self._server.listening_address}/tokenize"
-        asked = urllib.request.Request(url, body, headers)  # noqa: S310 - our own loopback port
+        url = f"{self._server.listening_address}{path}"
+        asked = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - our own loopback port
         with _NO_PROXY.open(asked, timeout=30) as answer:
-            return len(json.load(answer)["tokens"])
+            said: Chunk = json.load(answer)
+            return said
 
 
 _NO_PROXY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _load(path: Path, context_tokens: int, key: str) -> Any:
+# ---------------------------------------------------------------- loading
+def _load(path: Path, context_tokens: int, key: str, snapshots: str) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = context_tokens
-    params.n_parallel = 2
+    params.n_parallel = CONVERSATIONS
     params.kv_unified = True
     params.n_batch = params.n_ubatch = BATCH
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
@@ -170,47 +235,61 @@ def _load(path: Path, context_tokens: int, key: str) -> Any:
     params.use_jinja = True
     params.warmup = True
     params.verbosity = 0
-    params.api_keys = [key]
+    params.api_keys = [key]  # it always opens a port on the loopback
+    params.n_threads_http = 1
+    params.ui = False
+    params.slot_save_path = f"{snapshots}/"
     try:
-        return xllamacpp.Server(params)
+        with _signals_kept():
+            return xllamacpp.Server(params)
     except Exception as fault:  # llama.cpp raises bare exceptions of many kinds
         raise ModelError(f"{path.name} does not load: {fault}", hint="realtime-nb models verify") from fault
 
 
-def _stream(call: Callable[[Callable[[dict[str, Any]], bool]], None], cancel: Cancel) -> Iterator[dict[str, Any]]:
-    """The chunks of a blocking call with a callback, as they come; leaving early stops the call."""
-    chunks: queue.SimpleQueue[dict[str, Any] | BaseException | None] = queue.SimpleQueue()
-    left = threading.Event()
+_SIGNALS_LOCK: Final = threading.Lock()
 
-    def tell(chunk: dict[str, Any]) -> bool:
-        chunks.put(chunk)
-        return cancel.is_set() or left.is_set()
 
-    def run() -> None:
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Take the process' signal handlers back: llama.cpp sets its own, and Interrupt would only stop the model.
+
+    Python can set handlers on the main thread alone, and this may be another; so the C library is asked.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    action = ctypes.CDLL(None).sigaction
+    with _SIGNALS_LOCK:
+        kept = {number: ctypes.create_string_buffer(512) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number, handler in kept.items():
+            action(int(number), None, handler)
         try:
-            call(tell)
-            chunks.put(None)
-        except BaseException as fault:  # noqa: BLE001 - raised again where the chunks are read
-            chunks.put(fault)
-
-    thread = threading.Thread(target=run, name="realtime-brain", daemon=True)
-    thread.start()
-    try:
-        while (chunk := chunks.get()) is not None:
-            if isinstance(chunk, BaseException):
-                raise ModelError(f"the language model failed: {chunk}") from chunk
-            yield chunk
-    finally:
-        left.set()
-        thread.join()
+            yield
+        finally:
+            for number, handler in kept.items():
+                action(int(number), handler, None)
 
 
-def _text(chunk: dict[str, Any]) -> str:
+# ---------------------------------------------------------------- reading what it tells
+_LOOP = re.compile(r"(.{6,100}?)\1{3}$", re.DOTALL)
+
+
+def _loops(said: str) -> bool:
+    """Whether the end of an answer was said four times over: a small model may not find out by itself."""
+    return len(said) > 24 and _LOOP.search(said[-400:]) is not None
+
+
+def _prompt_text(body: Chunk) -> str:
+    """The prompt as a text of which only the likeness to others matters."""
+    return body["prompt"] if "prompt" in body else "".join(f"{m['role']}\0{m['content']}\0" for m in body["messages"])
+
+
+def _text(chunk: Chunk) -> str:
     choices = chunk.get("choices") or [{}]
-    return choices[0].get("delta", {}).get("content") or choices[0].get("text") or chunk.get("content") or ""
+    return choices[0].get("delta", {}).get("content") or choices[0].get("text") or ""
 
 
-def _end(last: dict[str, Any], *, cancelled: bool, called: bool) -> ChatEnd:
+def _end(last: Chunk, *, cancelled: bool, called: bool) -> ChatEnd:
     timings = last.get("timings", {})
     cached = int(timings.get("cache_n", 0))
     reason = (last.get("choices") or [{}])[0].get("finish_reason")
