@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import cast
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +22,18 @@ from realtime_nb.protocol.session_config import Audio, AudioInput, ServerVad, Se
 
 WORDS = st.sampled_from(["Hello", " there", " you.", " Grüße", "你好世界", " one two three"])
 MS = 48  # bytes in a millisecond of PCM16 at 24 kHz
+REPLIES: dict[type[ev.ClientEvent], type[ev.ServerEvent]] = {
+    ev.SessionUpdate: ev.SessionUpdated,
+    ev.InputAudioBufferCommit: ev.InputAudioBufferCommitted,
+    ev.InputAudioBufferClear: ev.InputAudioBufferCleared,
+    ev.ConversationItemCreate: ev.ConversationItemAdded,
+    ev.ConversationItemRetrieve: ev.ConversationItemRetrieved,
+    ev.ConversationItemDelete: ev.ConversationItemDeleted,
+    ev.ConversationItemTruncate: ev.ConversationItemTruncated,
+    ev.ResponseCreate: ev.ResponseCreated,
+    ev.ResponseCancel: ev.ResponseDone,
+}
+"""What answers each event of the client, if no error does."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -53,11 +67,15 @@ class Machine(RuleBasedStateMachine):
         self.finished: dict[str, int] = defaultdict(int)
         self.open_items: set[tuple[str, str]] = set()
         self.open_parts: set[tuple[str, int]] = set()
+        self.settings: dict[str, Session] = {}  # as they were when each response was created
+        self.requests: dict[str, tuple[fx.GenerateRequest, bytes]] = {}
+        self.interrupted: list[str] = []
         self.take(self.server.open(0.0))
 
     # ------------------------------------------------------------ plumbing
-    def take(self, effects: list[fx.Effect]) -> None:
-        """Carry out what the server asks for."""
+    def take(self, effects: list[fx.Effect]) -> list[ev.ServerEvent]:
+        """Carry out what the server asks for; give the events it sends."""
+        events = [effect.event for effect in effects if isinstance(effect, fx.Send)]
         for effect in effects:
             match effect:
                 case fx.Send(event):
@@ -65,15 +83,31 @@ class Machine(RuleBasedStateMachine):
                     assert ev.decode_server(frame) == event, "what is sent is what is read"
                     self.watch(self.client.receive(frame))
                 case fx.Generate(response_id, request):
-                    assert all(item.status != "in_progress" for item in request.items)
+                    self.reads(response_id, request)
                     self.generating[response_id] = 0
                 case fx.Stop(response_id):
                     self.generating.pop(response_id)
+                    self.has_read(response_id)
                 case fx.Transcribe():
                     self.transcribing.append(effect.item_id)
                     self.hear(effect)
                 case _:
                     pass
+        return events
+
+    def reads(self, response_id: str, request: fx.GenerateRequest) -> None:
+        """A response goes by the settings of its creation, whatever the session was told since."""
+        session = self.settings[response_id]
+        assert all(item.status != "in_progress" for item in request.items)
+        assert request.instructions == session.instructions
+        assert request.voice == session.audio.output.voice
+        assert request.tools == session.tools
+        self.requests[response_id] = request, msgspec.json.encode(request)
+
+    def has_read(self, response_id: str) -> None:
+        """What a response reads did not change while it was at it."""
+        request, before = self.requests.pop(response_id)
+        assert msgspec.json.encode(request) == before
 
     def hear(self, asked: fx.Transcribe) -> None:
         """What is transcribed is what was streamed, each byte once, and without turn detection every byte."""
@@ -84,6 +118,7 @@ class Machine(RuleBasedStateMachine):
         assert self.vad or start == self.used_ms
         assert asked.audio == bytes(self.appended[start * MS : end * MS])
         self.used_ms = end
+        self.heard_last = (start, end)
 
     def watch(self, event: ev.ServerEvent) -> None:
         """Hold each event against what came before it."""
@@ -91,6 +126,11 @@ class Machine(RuleBasedStateMachine):
             case ev.ResponseCreated():
                 assert event.response.id not in self.created
                 self.created[event.response.id] = len(self.created)
+                self.settings[event.response.id] = cast("Session", self.server.session)
+            case ev.InputAudioBufferSpeechStarted():
+                self.interrupted = self.running() if self.may_interrupt else []
+            case ev.InputAudioBufferCommitted():
+                assert all(self.finished[name] for name in self.interrupted), "the answer is cancelled first"
             case ev.ResponseDone():
                 self.finished[event.response.id] += 1
                 assert event.response.usage is not None
@@ -123,8 +163,24 @@ class Machine(RuleBasedStateMachine):
                 pass
 
     def send(self, event: ev.ClientEvent) -> None:
-        """Send as the client."""
-        self.take(self.server.receive(self.client.send(event), self.now))
+        """Send as the client: what is told to do something is answered at once, by its event or by one error."""
+        frame = self.client.send(event)
+        name = ev.decode_client(frame).event_id
+        events = self.take(self.server.receive(frame, self.now))
+        errors = [each for each in events if isinstance(each, ev.Error)]
+        assert [error.error.event_id for error in errors] in ([], [name])
+        if (reply := REPLIES.get(type(event))) is not None:
+            assert any(isinstance(each, reply) for each in events) is not bool(errors)
+
+    def running(self) -> list[str]:
+        """The conversation's responses that are not done."""
+        return [n for n in self.created if not self.finished[n] and self.client.responses[n].in_conversation]
+
+    @property
+    def may_interrupt(self) -> bool:
+        """Whether speech stops the response."""
+        detection = self.server.session.audio.input.turn_detection
+        return detection is not None and detection.interrupt_response
 
     def report(self, report: fx.Report) -> None:
         """Report as a stage."""
@@ -243,9 +299,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.vad and self.spoken_from is not None)
     @rule()
     def hears_silence(self) -> None:
-        """The detector hears silence."""
-        self.spoken_from = None
+        """The detector hears silence: all that was streamed since the speech began is written down."""
+        start, self.spoken_from = max(cast("int", self.spoken_from), self.used_ms), None
+        self.heard_last = (start, start)
         self.report(fx.SpeechStopped(self.clock_ms))
+        assert self.heard_last == (start, self.clock_ms)
 
     @precondition(lambda self: self.transcribing)
     @rule(data=st.data(), text=st.sampled_from(["", "hello", "how are you"]), fails=st.integers(0, 9))
@@ -278,7 +336,12 @@ class Machine(RuleBasedStateMachine):
     def finishes(self, data: st.DataObject, reason: str, cached: int) -> None:
         """The brain is done, or gives up."""
         name = data.draw(st.sampled_from(sorted(self.generating)))
+        self.ends(name, reason, cached)
+
+    def ends(self, name: str, reason: str, cached: int) -> None:
+        """The brain is done with a response."""
         del self.generating[name]
+        self.has_read(name)
         if reason == "broken":
             self.report(fx.GenerationFailed(name, "model_error", "It broke."))
         else:
@@ -290,6 +353,17 @@ class Machine(RuleBasedStateMachine):
         if name not in self.generating:
             self.report(fx.SpeechDelta(name, "late", bytes(MS)))
             self.report(fx.Generated(name, "stop"))
+
+    @rule()
+    def comes_to_rest(self) -> None:
+        """The stages finish what they are at: each response that was created has ended exactly once."""
+        while self.transcribing or self.generating:
+            for name in [*self.transcribing]:
+                self.transcribing.remove(name)
+                self.report(fx.Transcribed(name, "", (), 0))
+            for name in [*self.generating]:
+                self.ends(name, "stop", 0)
+        assert {name: self.finished[name] for name in self.created} == dict.fromkeys(self.created, 1)
 
     @rule(seconds=st.sampled_from([0.1, 3.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
