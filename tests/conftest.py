@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from realtime_nb.engine.build import Engine
 
 DATA = Path(__file__).parent / "data"
 
@@ -45,3 +47,14 @@ def engine_weights(weights_or_skip: Callable[..., Mapping[str, Path]]) -> Mappin
     from realtime_nb.engine.build import default_weights
 
     return weights_or_skip(*default_weights())
+
+
+@pytest.fixture(scope="session")
+def real_engine(engine_weights: Mapping[str, Path]) -> Iterator[Engine]:
+    """The models that the engine chooses on this machine, loaded once for all tests."""
+    from realtime_nb.engine.build import build_engine
+
+    assert engine_weights
+    engine = build_engine()
+    yield engine
+    engine.close()

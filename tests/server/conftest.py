@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from realtime_nb.audio import Audio
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Tool
+from realtime_nb.engine.build import Engine
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.testing.stages import Answer, Call, StubAsr, StubLlm, StubVad, stub_engine, stub_speech
@@ -254,15 +255,10 @@ def scripted(request: ChatRequest) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def serve_real(engine_weights: Mapping[str, Path]) -> Iterator[Callable[[], Serving]]:
-    """A server with the real models; loaded once for all tests."""
-    from realtime_nb.engine.build import build_engine
-
-    assert engine_weights
-    engine = build_engine()
-    with serve_in_thread(engine) as serving:
+def serve_real(real_engine: Engine) -> Iterator[Callable[[], Serving]]:
+    """A server with the real models."""
+    with serve_in_thread(real_engine) as serving:
         yield lambda: serving
-    engine.close()
 
 
 @pytest.fixture(params=["stub", pytest.param("real", marks=[pytest.mark.models, pytest.mark.timeout(180)])])
