@@ -55,9 +55,9 @@ class Fold:
         self._waiting: list[ItemState] = []
         """Items that no response has answered."""
         self._asked: list[Asked] = []
-        self._sent: dict[str, tuple[float, ev.ConversationItemCreate]] = {}
+        self._sent: dict[str, Entry] = {}
         """Items created here, by id; they come back without their sound."""
-        self._unnamed: list[tuple[float, ev.ConversationItemCreate]] = []
+        self._unnamed: list[Entry] = []
 
     def add(self, entry: Entry) -> None:
         """Take in the next event.
@@ -102,7 +102,7 @@ class Fold:
             return
         self._speech.refuse(refused)
         self._asked = [asked for asked in self._asked if asked.event_id != refused]
-        self._unnamed = [(t_s, create) for t_s, create in self._unnamed if create.event_id != refused]
+        self._unnamed = [entry for entry in self._unnamed if entry.event.event_id != refused]
 
     # ------------------------------------------------------------ sound in
     @_means(ev.InputAudioBufferAppend)
@@ -149,9 +149,9 @@ class Fold:
     def _create(self, event: ev.ConversationItemCreate, entry: Entry) -> None:
         """The client creates an item; it counts when the server has added it."""
         if event.item.id:
-            self._sent[event.item.id] = (entry.t_s, event)
+            self._sent[event.item.id] = entry
         else:
-            self._unnamed.append((entry.t_s, event))
+            self._unnamed.append(entry)
 
     @_means(ev.ConversationItemAdded, ev.ConversationItemCreated, ev.ConversationItemDone)
     def _added(
@@ -159,35 +159,34 @@ class Fold:
     ) -> None:
         """An item is in the conversation, or finished."""
         mine = self._mine(event.item) if event.item.id not in self.items else None
-        item = self.items.get(event.item.id, entry.t_s if mine is None else mine[0])
+        item = self.items.get(event.item.id, entry.t_s if mine is None else mine.t_s)
         first = False
         if mine is not None:
-            sent_s, create = mine
-            first = create.previous_item_id == "root"
-            item.read(create.item)
-            self._said_at_once(item, create.item, sent_s)
+            first = mine.event.previous_item_id == "root"
+            item.read(mine.event.item)
+            self._said_at_once(item, mine)
         item.read(event.item)
         if isinstance(event, ev.ConversationItemDone):
             item.status = item.status or "completed"
         self._enter(item, event.previous_item_id, first=first)
 
-    def _mine(self, item: Item) -> tuple[float, ev.ConversationItemCreate] | None:
+    def _mine(self, item: Item) -> Entry | None:
         """The client's own event that made `item`, if it was one."""
         if item.id in self._sent:
             return self._sent.pop(item.id)
-        for index, (_, create) in enumerate(self._unnamed):
-            if type(create.item) is type(item) and getattr(create.item, "role", None) == getattr(item, "role", None):
+        for index, entry in enumerate(self._unnamed):
+            sent = entry.event.item
+            if type(sent) is type(item) and getattr(sent, "role", None) == getattr(item, "role", None):
                 return self._unnamed.pop(index)
         return None
 
-    def _said_at_once(self, item: ItemState, sent: Item, sent_s: float) -> None:
+    def _said_at_once(self, item: ItemState, sent: Entry) -> None:
         """A whole clip: its speech ended when it was sent."""
-        if not isinstance(sent, Message):
-            return
-        sizes = [len(part.audio) for part in sent.content if isinstance(part, InputAudio) and part.audio]
-        if sizes:
-            item.audio_ms = bytes_to_ms(sum(sizes), self._speech.format)
-            item.speech_end_s = sent_s
+        parts = sent.event.item.content if isinstance(sent.event.item, Message) else ()
+        size = sent.audio_bytes or sum(len(part.audio or b"") for part in parts if isinstance(part, InputAudio))
+        if size:
+            item.audio_ms = bytes_to_ms(size, self._speech.format)
+            item.speech_end_s = sent.t_s
 
     def _enter(self, item: ItemState, previous_item_id: str | None, *, first: bool = False) -> None:
         new = item.item_id not in self.items

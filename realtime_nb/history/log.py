@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from realtime_nb.protocol.events import InputAudioBufferAppend, ResponseOutputAudioDelta, UnknownEvent
 
-__all__ = ["Direction", "Entry", "EventLog", "type_of"]
+__all__ = ["Direction", "Entry", "EventLog", "Follower", "type_of"]
 
 Direction = Literal["sent", "received"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One event on the wire."""
 
     t_s: float
@@ -28,6 +26,10 @@ class Entry:
     """Size on the wire."""
     audio_bytes: int = 0
     """Size of the streamed sound that was taken out."""
+
+
+Follower = Callable[[Entry, bytes], None]
+"""Given an entry, and the streamed sound that was taken out of it."""
 
 
 class EventLog:
@@ -49,6 +51,7 @@ class EventLog:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._followers: list[Follower] = []
 
     def append(self, direction: Direction, event: Any, t_s: float, nbytes: int) -> None:
         """Add an event.
@@ -64,14 +67,28 @@ class EventLog:
         nbytes : int
             Size on the wire.
         """
-        audio_bytes = 0
+        audio = b""
         if isinstance(event, InputAudioBufferAppend):
-            audio_bytes = len(event.audio)
+            audio = event.audio
             event = msgspec.structs.replace(event, audio=b"")
         elif isinstance(event, ResponseOutputAudioDelta):
-            audio_bytes = len(event.delta)
+            audio = event.delta
             event = msgspec.structs.replace(event, delta=b"")
-        self._entries.append(Entry(t_s, direction, event, nbytes, audio_bytes))
+        entry = Entry(t_s, direction, event, nbytes, len(audio))
+        self._entries.append(entry)
+        for follower in self._followers:
+            follower(entry, audio)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell of every entry that comes from now on.
+
+        Parameters
+        ----------
+        follower : callable
+            Called on the thread that appends, with the entry and the sound that was taken
+            out of it; it must be quick, and must not raise.
+        """
+        self._followers.append(follower)
 
     def since(self, position: int) -> Sequence[Entry]:
         """The entries from `position` on.

@@ -11,7 +11,7 @@ import msgspec
 from realtime_nb.history.log import Entry
 from realtime_nb.protocol.events import UnknownEvent
 
-__all__ = ["payload"]
+__all__ = ["payload", "redacted"]
 
 SECRET_KEYS = frozenset({"authorization", "api-key", "api_key", "client_secret", "password", "headers"})
 """Fields whose text value is masked; of ``headers`` every value."""
@@ -43,6 +43,38 @@ def payload(entry: Entry) -> str:
     event = entry.event
     plain = event.payload if isinstance(event, UnknownEvent) else msgspec.to_builtins(event, builtin_types=(bytes,))
     return msgspec.json.encode(_shown(plain, entry.audio_bytes)).decode()
+
+
+def redacted(value: Any) -> Any:
+    """The same value with its secrets masked; sound and pictures stay.
+
+    Parameters
+    ----------
+    value : Any
+        JSON as Python has it.
+
+    Returns
+    -------
+    Any
+        A copy.
+
+    Examples
+    --------
+    >>> redacted({"server_url": "https://tools.example", "authorization": "Bearer sk-0123456789"})
+    {'server_url': 'https://tools.example', 'authorization': 'Bearer sk-…'}
+    """
+    match value:
+        case str():
+            return _KEY.sub(r"\1…", value)
+        case Mapping():
+            return {
+                key: _masked(inner) if str(key).lower() in SECRET_KEYS else redacted(inner)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [redacted(inner) for inner in value]
+        case _:
+            return value
 
 
 def _shown(value: Any, audio_bytes: int) -> Any:

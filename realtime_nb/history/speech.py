@@ -18,6 +18,8 @@ class Heard:
     """Its length; None when it went by a media track."""
     end_s: float | None
     """When its last word was sent, in seconds on the session's clock."""
+    start_ms: float | None = None
+    """Its place in the session's sound."""
 
 
 @dataclass(slots=True)
@@ -179,9 +181,9 @@ class SpeechClock:
         span = self._spans.pop(item_id, None)
         if span is not None and span.end_ms is not None:
             self._from_ms = span.end_ms
-            return Heard(span.end_ms - span.start_ms, span.end_s)
+            return Heard(span.end_ms - span.start_ms, span.end_s, span.start_ms)
         if not self._commits:
             return Heard(None, None)
         commit = self._commits.pop(0)
         start_ms = commit.start_ms if span is None else span.start_ms
-        return Heard(max(0.0, commit.end_ms - start_ms), commit.end_s)
+        return Heard(max(0.0, commit.end_ms - start_ms), commit.end_s, start_ms)
