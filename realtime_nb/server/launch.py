@@ -58,7 +58,8 @@ class _ToPerson:
     def progress(self, stage: str, message: str, fraction: float | None = None) -> None:
         done = "" if fraction is None else f" {fraction:4.0%}"
         end = "\r" if fraction is not None and fraction < 1 else "\n"
-        _write(sys.stderr, f"  {stage:<4} {message}{done}{end}")
+        line = f"  {stage:<4} {message}{done}"
+        _write(sys.stderr, f"{line:<76}{end}")  # over what the last line has left
 
     def ready(self, address: Address, brain: str, token: Secret | None) -> None:
         _write(sys.stderr, f"Serving {brain}. Ctrl+C ends it.\n")

@@ -184,6 +184,8 @@ class Runner:
 
     def _abandon(self, why: str) -> None:
         """End without the outbox: the client does not take what is in it."""
+        if self._ended:
+            return
         self._hub.meter.closed.labels(TRY_LATER).inc()
         self._socket.abandon(TRY_LATER, why)
         self._inbox.put_nowait(_Gone())
