@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from realtime_nb.engine.base import Cancel
 
-__all__ = ["Tell", "streamed"]
+__all__ = ["LOOK_S", "Tell", "streamed"]
 
 T = TypeVar("T")
 Tell = Callable[[T], bool]

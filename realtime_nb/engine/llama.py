@@ -132,20 +132,26 @@ class LlamaLlm:
         """Write the answer, piece by piece; always ends with one :class:`ChatEnd`."""
         reader = CallReader() if request.tools else None
         last: Chunk = {}
-        said = ""
+        read: Chunk = {}
+        said, pieces = "", 0
         for chunk in self._chunks(self._fitted(request), cancel):
             if "error" in chunk:
                 raise ModelError(f"{self.name} failed: {chunk['error'].get('message', chunk['error'])}")
             last = chunk if "timings" in chunk else last
+            read = chunk.get("prompt_progress") or read
             text = _text(chunk)
             if text := text if said else text.lstrip():
-                said += text
+                said, pieces = said + text, pieces + 1
                 yield from (reader.feed(text) if reader else [ChatText(text)])
                 if (reader and reader.repeats) or _loops(said):
                     break
         if reader and not cancel.is_set():
             yield from reader.finish()
-        yield _end(last, cancelled=cancel.is_set(), called=bool(reader and reader.calls))
+        reason = "cancelled" if cancel.is_set() else _reason(last, called=bool(reader and reader.calls))
+        cached = int(read.get("cache", 0))
+        yield ChatEnd(
+            reason, int(read.get("total", cached)), cached, last.get("timings", {}).get("predicted_n", pieces)
+        )
 
     # ---------------------------------------------------------------- inside
     def _chunks(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
@@ -289,9 +295,6 @@ def _text(chunk: Chunk) -> str:
     return choices[0].get("delta", {}).get("content") or choices[0].get("text") or ""
 
 
-def _end(last: Chunk, *, cancelled: bool, called: bool) -> ChatEnd:
-    timings = last.get("timings", {})
-    cached = int(timings.get("cache_n", 0))
-    reason = (last.get("choices") or [{}])[0].get("finish_reason")
-    said = "cancelled" if cancelled else "length" if reason == "length" else "tool_calls" if called else "stop"
-    return ChatEnd(said, cached + int(timings.get("prompt_n", 0)), cached, int(timings.get("predicted_n", 0)))
+def _reason(last: Chunk, *, called: bool) -> str:
+    ended = (last.get("choices") or [{}])[0].get("finish_reason")
+    return "length" if ended == "length" else "tool_calls" if called else "stop"

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from realtime_nb.audio.formats import WireFormat
 from realtime_nb.audio.resample import Resampler
-from realtime_nb.engine.base import Cancel, ChatCallDelta, ChatEnd, ChatText, Tts
+from realtime_nb.engine.base import Cancel, ChatCallDelta, ChatEnd, ChatText
 from realtime_nb.engine.build import Engine
 from realtime_nb.engine.clauses import Clauses, speakable
 from realtime_nb.engine.dialogue import Describe, chat_request, system_message, tools_of
@@ -73,7 +74,7 @@ class Pipeline:
         watch = _Either(cancel, stop)
         mouth: _Mouth
         if "audio" in request.output_modalities:
-            mouth = _Speaker(self._engine.tts, request, response_id, emit, watch)
+            mouth = _Speaker(self._engine, request, response_id, emit, watch)
         else:
             mouth = _Writer(response_id, emit)
         try:
@@ -178,7 +179,7 @@ class _Writer(_Mouth):
 class _Speaker(_Mouth):
     """An answer aloud: clauses through a queue to a thread that speaks them."""
 
-    tts: Tts
+    engine: Engine
     request: GenerateRequest
     response_id: str
     emit: Emit
@@ -187,6 +188,7 @@ class _Speaker(_Mouth):
     _queue: queue.Queue[str | None] = field(default_factory=queue.Queue)
     _thread: threading.Thread | None = None
     _fault: BaseException | None = None
+    _written_tokens: int = 0
     _spoken_ms: float = 0.0
 
     def say(self, text: str) -> None:
@@ -234,6 +236,7 @@ class _Speaker(_Mouth):
 
     def _speak(self, clause: str) -> None:
         self.emit(SpeechDelta(self.response_id, transcript=clause))
+        self._written_tokens += self.engine.llm.count(clause)
         if not (words := speakable(clause)):
             return
         for audio in self._sound(words):
@@ -246,26 +249,25 @@ class _Speaker(_Mouth):
             self.emit(SpeechDelta(self.response_id, audio=audio))
 
     def _is_over(self, audio: bytes) -> bool:
-        """Count the sound; whether it passes the limit of tokens (1 for each 50 ms, protocol 5.2)."""
+        """Count the sound; whether it and its words pass the limit of tokens (1 for each 50 ms, protocol 5.2)."""
         self._spoken_ms += bytes_to_ms(len(audio), self.request.format)
         limit = self.request.max_output_tokens
-        return limit is not None and audio_out_tokens(self._spoken_ms) > limit
+        return limit is not None and self._written_tokens + audio_out_tokens(self._spoken_ms) > limit
 
     def _sound(self, words: str) -> Iterator[bytes]:
         """The clause as bytes of the session's format."""
-        codec = wire(self.request.format)
-        resampler = Resampler(self.tts.rate, codec.rate)
-        chunks = self.tts.speak(words, voice=self.request.voice, speed=self.request.speed, cancel=self.cancel)
-        for chunk in chunks:
-            yield from _pieces(codec.encode(resampler.feed(chunk)), codec.rate * codec.sample_bytes // PIECES_PER_S)
-        yield codec.encode(resampler.finish())
+        tts, codec = self.engine.tts, wire(self.request.format)
+        resampler = Resampler(tts.rate, codec.rate)
+        for chunk in tts.speak(words, voice=self.request.voice, speed=self.request.speed, cancel=self.cancel):
+            yield from _pieces(codec.encode(resampler.feed(chunk)), codec)
+        yield from _pieces(codec.encode(resampler.finish()), codec)
 
 
 PIECES_PER_S = 5
 """One audio delta carries 200 ms at most, so that a cut by the limit, or by a listener, is fine-grained."""
 
 
-def _pieces(data: bytes, step: int) -> Iterator[bytes]:
-    step -= step % 2
+def _pieces(data: bytes, codec: WireFormat) -> Iterator[bytes]:
+    step = codec.rate // PIECES_PER_S * codec.sample_bytes
     for start in range(0, len(data), step):
         yield data[start : start + step]
