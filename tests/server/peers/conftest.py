@@ -118,15 +118,15 @@ def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 # ---------------------------------------------------------------- engines
 def pupil(request: ChatRequest) -> str | Call:
-    """Do what a small model can be asked to do: say a word, recall a name, call a function, count."""
+    """Do what a small model can be asked to do: say a word, recall a name, call a function, talk on and on."""
     last = request.messages[-1]
     said = " ".join(message.text for message in request.messages)
     if last.role == "tool":
         return f"I looked it up: {last.text}"
     if "weather" in last.text and request.tools:
         return Call("get_weather", {"city": "Paris"})
-    if "Count" in last.text:
-        return " ".join(f"Number {number}." for number in range(1, 201))
+    if "long letter" in last.text:
+        return " ".join(f"On day {day} it rained." for day in range(1, 101))
     if word := re.search(r"say the word (\w+)", last.text):
         return f"{word[1]}."
     if "What is my cat" in last.text and (name := re.search(r"cat is called (\w+)", said)):
@@ -230,11 +230,16 @@ def hold(peer: Peer, engine: Any, serve: Any) -> Callable[..., Talk]:
     wire.tap(serving.hub)
     is_stub = isinstance(engine.llm, StubLlm)
 
-    def hold(*steps: dict[str, str], modality: str = "audio", tools: bool = False) -> Talk:
+    def hold(
+        *steps: dict[str, str],
+        instructions: str = "You are a helpful assistant. Answer in one short sentence.",
+        modality: str = "audio",
+        tools: bool = False,
+    ) -> Talk:
         job = {
             "url": serving.url,
             "key": serving.token.reveal(),
-            "instructions": "You are a helpful assistant. Answer in one short sentence.",
+            "instructions": instructions,
             "modality": modality,
             "tools": tools,
             "steps": steps,
