@@ -109,8 +109,8 @@ class _Tape:
         del self._data[:size]
         self._dropped += size
 
-    def since(self, from_ms: float) -> bytes:
-        return bytes(self._data[max(self._at(from_ms), 0) :])
+    def between(self, from_ms: float, to_ms: float) -> bytes:
+        return bytes(self._data[max(self._at(from_ms), 0) : max(self._at(to_ms), 0)])
 
     def _at(self, ms: float) -> int:
         whole = int((ms - self._start_ms) * self._per_ms) & ~1  # never through a sample
@@ -291,7 +291,7 @@ class TurnDetector:
         turn.silence_ms += self._frame_ms
         if not before < PAUSE_MS <= turn.silence_ms:
             return self._ended(turn)
-        audio = tape.since(turn.start_ms) if tape.held_ms <= HELD_MS else b""
+        audio = tape.between(turn.start_ms, self._now_ms) if tape.held_ms <= HELD_MS else b""
         return [Paused(turn.start_ms, ceil(turn.speech_end_ms), audio, tape.format), *self._ended(turn)]
 
     def _ended(self, turn: _Speaking) -> list[TurnEvent]:
