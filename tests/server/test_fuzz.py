@@ -24,7 +24,10 @@ LIMITS = Limits(bad_events=10**6, items=10**6)
 """What would end the session, as it should, is lifted."""
 
 SOUND = base64.b64encode(bytes(4_800)).decode()
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5"
+    "ErkJggg=="
+)
 
 
 def message(**fields: Any) -> Event:
@@ -98,7 +101,7 @@ ANSWERS = {
 """The event that answers each; an append has none."""
 
 ODD: list[Callable[[Dice], Any]] = [
-    lambda dice: None,
+    lambda _: None,
     lambda dice: dice.random() < 0.5,
     lambda dice: dice.randint(-10, 10_000),
     lambda dice: dice.choice([0.5, 1e300, 10**400, -(2**63)]),
@@ -107,10 +110,10 @@ ODD: list[Callable[[Dice], Any]] = [
     ),
     lambda dice: dice.choice(["\ud800", "\u202e", "\0", "Grüße", "x" * 300]),
     lambda dice: base64.b64encode(dice.randbytes(dice.randrange(30))).decode(),
-    lambda dice: [],
-    lambda dice: {},
+    lambda _: [],
+    lambda _: {},
     lambda dice: deepcopy(dice.choice(WHOLE)),
-    lambda dice: [message()] * 2,
+    lambda _: [message()] * 2,
 ]
 
 
