@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +27,7 @@ from realtime_nb.protocol.items import (
     OutputAudio,
     OutputText,
 )
-from realtime_nb.protocol.limits import Limits, RateLimiter
-from realtime_nb.protocol.pictures import Picture, read_data_url
+from realtime_nb.protocol.limits import Limits
 from realtime_nb.protocol.session_config import RetentionRatio, Session, TokenLimits
 from realtime_nb.protocol.tools import FunctionTool
 from realtime_nb.protocol.usage import (
@@ -276,145 +273,3 @@ def test_an_overflow_fails_the_response(make_wire: Callable[..., Wire]) -> None:
     assert done.response.status_details is not None
     assert done.response.status_details.error is not None
     assert done.response.status_details.error.code == "context_length_exceeded"
-
-
-# ---------------------------------------------------------------- tokens a minute
-def limiter(**fields: Any) -> RateLimiter:
-    """The limits of tier 1, or others."""
-    return RateLimiter(**{"requests_per_min": 200, "tokens_per_min": 40_000, **fields})
-
-
-def test_refill_is_linear() -> None:
-    """A sixtieth of the limit comes back each second: 1,510 missing of 40,000 take 2.265 s."""
-    rate = limiter()
-    assert rate.reserve(1_510, 0.0) is None
-    assert (rate.rows(0.0)[1].remaining, rate.rows(0.0)[1].reset_seconds) == (38_490, 2.265)
-    assert rate.rows(1.0)[1].remaining == 39_156
-    assert (rate.rows(2.265)[1].remaining, rate.rows(2.265)[1].reset_seconds) == (40_000, 0.0)
-    assert [row.name for row in rate.rows(9.0)] == ["requests", "tokens"]
-
-
-def test_reserve_then_settle() -> None:
-    """What was reserved and not used is given back; more than reserved is taken."""
-    rate = limiter()
-    rate.reserve(10_000, 0.0)
-    rate.settle(10_000, 4_000, 0.0)
-    assert rate.rows(0.0)[1].remaining == 36_000
-    rate.settle(0, 1_000, 0.0)
-    assert rate.rows(0.0)[1].remaining == 35_000
-
-
-def test_refusals_say_how_long_to_wait() -> None:
-    """At the limit a response may start; beyond it the wait is named; after the wait it may."""
-    rate = limiter()
-    assert rate.reserve(40_000, 0.0) is None
-    refusal = rate.reserve(4_000, 0.0)
-    assert refusal is not None
-    assert (refusal.kind, refusal.wait_s) == ("tokens", 6.0)
-    assert refusal.message.endswith("Used 40000, Requested 4000. Please try again in 6s.")
-    assert rate.reserve(4_000, 5.9) is not None
-    assert rate.reserve(4_000, 6.1) is None
-
-
-def test_requests_are_limited_too() -> None:
-    """So many responses a minute, whatever their size."""
-    rate = limiter(requests_per_min=2)
-    assert [rate.reserve(1, 0.0) is None for _ in range(3)] == [True, True, False]
-    refusal = rate.reserve(1, 0.0)
-    assert refusal is not None
-    assert refusal.kind == "requests"
-    assert rate.reserve(1, 30.0) is None
-
-
-def test_what_can_never_start() -> None:
-    """A request above the limit is refused without a wait; the Free tier serves nothing."""
-    refusal = limiter().reserve(40_001, 0.0)
-    assert refusal is not None
-    assert (refusal.wait_s, "Request too large" in refusal.message) == (None, True)
-    free = limiter(requests_per_min=0, tokens_per_min=0)
-    refusal = free.reserve(1, 0.0)
-    assert refusal is not None
-    assert "This tier does not serve the model." in refusal.message
-    assert [row.reset_seconds for row in free.rows(0.0)] == [0.0, 0.0]
-
-
-def test_counting_without_refusing() -> None:
-    """Not enforced, a limit is shown and never refuses."""
-    rate = limiter(enforce=False)
-    assert rate.reserve(50_000, 0.0) is None
-    assert rate.rows(0.0)[1].remaining == 0
-
-
-def test_a_refused_response(make_wire: Callable[..., Wire]) -> None:
-    """Beyond the limit a response is created, fails with the wait, and uses nothing; the rows follow."""
-    wire = make_wire(Session(max_output_tokens=1_000), rate=limiter(tokens_per_min=1_500, model="gpt-realtime-mini"))
-    wire.send(ev.ResponseCreate())
-    done, rows = wire.report(fx.TextDelta("resp_1", "Hi"), fx.Generated("resp_1", "stop"))[-2:]
-    assert isinstance(rows, ev.RateLimitsUpdated)
-    assert rows.rate_limits[1].remaining == 1_500 - 5
-    assert wire.client.rate_limits == rows.rate_limits
-    wire.send(ev.ResponseCreate(), ev.ResponseCreate(response=ev.ResponseParams(conversation="none")))
-    done = wire.log[-2]
-    assert isinstance(done, ev.ResponseDone)
-    assert (done.response.status, done.response.conversation_id) == ("failed", None)
-    assert done.response.usage == Usage()
-    details = done.response.status_details
-    assert details is not None
-    assert details.error is not None
-    assert (details.error.type, details.error.code) == ("tokens", "rate_limit_exceeded")
-    assert "Rate limit reached for gpt-realtime-mini on tokens per min (TPM): Limit 1500" in str(details.error.message)
-    assert "Please try again in" in str(details.error.message)
-
-
-# ---------------------------------------------------------------- pictures
-def data_url(data: bytes, kind: str = "png") -> str:
-    """A data URL of these bytes."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def jpeg(*segments: bytes) -> bytes:
-    """A JPEG of these segments."""
-    return b"\xff\xd8" + b"".join(segments) + b"\xff\xd9"
-
-
-SOF = b"\xff\xc0" + struct.pack(">HBHH", 11, 8, 480, 640) + bytes(4)
-APP = b"\xff\xe0" + struct.pack(">H", 6) + b"abcd"
-
-
-def test_headers_are_read() -> None:
-    """Type and size come from the header, behind whatever segments and padding a JPEG has."""
-    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
-    assert read_data_url(data_url(png)) == Picture("image/png", 24, 640, 480)
-    for picture in (jpeg(SOF), jpeg(APP, SOF), jpeg(APP, b"\xff", SOF)):
-        assert read_data_url(data_url(picture, "jpeg")) == Picture("image/jpeg", len(picture), 640, 480)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "https://example.org/x.png",
-        "data:image/png;base64,",
-        "data:image/gif;base64,R0lGOD",
-        "data:image/png;base64,AAA",
-        data_url(b"\x89PNG"),
-        data_url(jpeg(SOF)),
-        data_url(jpeg(APP), "jpeg"),
-        data_url(b"\xff\xd8\xff", "jpeg"),
-        data_url(b"\xff\xd8" + b"\xff\xe0\0\0" * 9, "jpeg"),
-        data_url(bytes(40), "jpeg"),
-        data_url(jpeg(SOF).replace(b"\x02\x80", b"\0\0"), "jpeg"),
-    ],
-    ids=lambda url: url[:40],
-)
-def test_what_is_no_picture(url: str) -> None:
-    """Another scheme, another type, a broken header: no picture."""
-    assert read_data_url(url) is None
-
-
-@given(st.binary(max_size=80), st.sampled_from(["png", "jpeg"]))
-def test_any_bytes(data: bytes, kind: str) -> None:
-    """Whatever the bytes are, reading ends and raises nothing."""
-    for head in (b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"):
-        found = read_data_url(data_url(head + data, kind))
-        assert found is None or found.width * found.height > 0

@@ -55,9 +55,8 @@ def called(wire: Wire, name: str = "find") -> list[Any]:
     """A response that calls a tool."""
     wire.send(ev.ResponseCreate())
     asked = wire.last(fx.Generate).response_id
-    return wire.report(
-        fx.CallDelta(asked, 0, name, '{"q":'), fx.CallDelta(asked, 0, "", "1}"), fx.Generated(asked, "tool_calls")
-    )
+    pieces = [fx.CallDelta(asked, 0, name, '{"q":'), fx.CallDelta(asked, 0, "", ""), fx.CallDelta(asked, 0, "", "1}")]
+    return wire.report(*pieces, fx.Generated(asked, "tool_calls"))
 
 
 # ---------------------------------------------------------------- lists
@@ -127,7 +126,7 @@ def test_secrets_are_not_echoed(make_wire: Callable[..., Wire]) -> None:
         ({"server_url": "file:///etc/passwd"}, "invalid_value", "server_url"),
         ({"server_url": "http://[broken"}, "invalid_value", "server_url"),
         ({"authorization": "two\nlines"}, "invalid_value", "authorization"),
-        ({"headers": {"X Y": "v"}}, "invalid_value", "headers"),
+        ({"headers": {"X": "fine", "X Y": "v"}}, "invalid_value", "headers"),
         ({"headers": {"X": "a\r\nb: c"}}, "invalid_value", "headers"),
     ],
     ids=lambda each: str(each)[:50],

@@ -83,7 +83,7 @@ class State:
         self.send(ConversationItemAdded(item=item, previous_item_id=previous))
 
     def finish(self, item: Item) -> None:
-        """Say that an item of the conversation is as it will be; one that was deleted meanwhile is nothing to say of."""
+        """Say that an item of the conversation is as it will be; of one deleted meanwhile there is nothing to say."""
         if item.id not in self.conversation:
             return
         self.conversation.put(item)
