@@ -235,6 +235,8 @@ def _load(path: Path, context_tokens: int, key: str, snapshots: str) -> Any:
     params.n_ctx = context_tokens
     params.n_parallel = CONVERSATIONS
     params.kv_unified = True
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0  # 95 MB less, as fast (measured)
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED  # which that needs
     params.n_batch = params.n_ubatch = BATCH
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
     params.cache_ram_mib = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["available_bytes", "best_brain", "cores"]
+__all__ = ["available_bytes", "best_brain", "cores", "share_arenas"]
 
 BRAINS = (  # the best first: name, bytes the whole engine needs with it (resident, measured, and some air)
     ("qwen2.5-coder-0.5b-instruct", 1_300_000_000),
@@ -47,6 +49,22 @@ def best_brain() -> str:
     """
     free = available_bytes()
     return next(name for name, needed in BRAINS if free >= needed)
+
+
+def share_arenas() -> None:
+    """Let the threads of this process share two heaps; call it before there are threads.
+
+    glibc gives each thread a heap of its own and seldom gives memory back: with the models' threads that is
+    140 MB of 1.2 GB resident, measured, and nothing is slower without it.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, 2)
+
+
+_M_ARENA_MAX = -8
+"""glibc, malloc.h."""
 
 
 def _machine_bytes() -> int:

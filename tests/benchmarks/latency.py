@@ -53,12 +53,12 @@ def clips() -> list[Audio]:
     return [tone_free(Audio.read(HERE.parent / "data" / name)) for name in CLIPS]
 
 
-async def configured(url: str, token: str) -> Caller:
+async def configured(url: str, token: str, instructions: str = "Answer in one short sentence.") -> Caller:
     """A session with the silence of the stated aim."""
     caller = await Caller.dial(url, token)
     vad = {"type": "server_vad", "silence_duration_ms": 200}
     await caller.update(
-        instructions="Answer in one short sentence.",
+        instructions=instructions,
         audio={"input": {"turn_detection": vad, "transcription": {"model": "whisper-1"}}},
     )
     return caller
@@ -84,8 +84,9 @@ async def interruption(url: str, token: str, clip: Audio) -> dict[str, float]:
     """Milliseconds from the onset of a second utterance to the cancelled response's end."""
     from realtime_nb.audio.measure import speech_bounds
 
-    caller = await configured(url, token)
-    ask = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Count from one to fifty."}]}
+    caller = await configured(url, token, "Tell long stories.")
+    words = "Tell me a very long story about a dog, a cat and a king. Count all their friends."
+    ask = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": words}]}
     await caller.send("conversation.item.create", item=ask)
     await caller.send("response.create")
     await caller.wait("response.output_audio.delta")
