@@ -128,6 +128,7 @@ class Machine(RuleBasedStateMachine):
                 self.created[event.response.id] = len(self.created)
                 self.settings[event.response.id] = cast("Session", self.server.session)
             case ev.InputAudioBufferSpeechStarted():
+                self.turn_from = event.audio_start_ms
                 self.interrupted = self.running() if self.may_interrupt else []
             case ev.InputAudioBufferCommitted():
                 assert all(self.finished[name] for name in self.interrupted), "the answer is cancelled first"
@@ -300,7 +301,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def hears_silence(self) -> None:
         """The detector hears silence: all that was streamed since the speech began is written down."""
-        start, self.spoken_from = max(cast("int", self.spoken_from), self.used_ms), None
+        start, self.spoken_from = max(self.turn_from, self.used_ms), None
         self.heard_last = (start, start)
         self.report(fx.SpeechStopped(self.clock_ms))
         assert self.heard_last == (start, self.clock_ms)

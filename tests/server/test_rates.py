@@ -71,7 +71,7 @@ def test_a_refused_response_names_the_wait_after_which_it_works(serve: Any, dial
     refused = ask(caller, input=[], max_output_tokens=4_096)
     error = refused["status_details"]["error"]
     assert (refused["status"], error["type"], error["code"]) == ("failed", "tokens", "rate_limit_exceeded")
-    found = re.search(r"tokens per min \(TPM\): Limit 4160, Used \d+, .*Please try again in ([\d.]+)s", error["message"])
+    found = re.search(r"min \(TPM\): Limit 4160, Used \d+, .*Please try again in ([\d.]+)s", error["message"])
     assert found
     assert 0 < float(found[1]) < 10
     assert refused["usage"]["total_tokens"] == 0

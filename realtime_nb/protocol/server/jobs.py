@@ -204,7 +204,8 @@ class Job:
         """
         told = self.generated or Generated(self.id, "stop")
         read = cached_split(self.context, told.prompt_tokens, told.cached_tokens)
-        wrote = self.output.tokens(told.output_text_tokens)
+        cut = told.reason == "length" and "audio" in self.config.output_modalities
+        wrote = self.output.tokens(0 if cut else told.output_text_tokens)  # words never spoken are not counted
         input_tokens = read.text_tokens + read.audio_tokens + read.image_tokens
         output_tokens = wrote.text_tokens + wrote.audio_tokens
         return Usage(

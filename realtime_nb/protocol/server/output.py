@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from typing import TypedDict
 
 from realtime_nb.protocol.base import replace
@@ -102,16 +104,27 @@ class Output:
         Returns
         -------
         bool
-            False when the limit was met; the sound is cut there.
+            False when the limit was met; words and sound are cut there.
         """
         if not isinstance(self._open, _Speech):
             self.close("completed")
             self._open = _Speech(self)
-        self.text_tokens += self._counter.text(words)
-        left = max(0, limit - self.text_tokens - self._audio_tokens)
-        room = self._open.room(left)
-        self._open.write(words, audio[:room])
-        return room >= len(audio) and self.text_tokens <= limit
+        used = self.text_tokens + self._audio_tokens
+        said, tokens = self._affordable(words, limit - used - audio_out_tokens(self._open.ledger.ms))
+        self.text_tokens += tokens
+        room = self._open.room(max(0, limit - used - tokens))
+        self._open.write(said, audio[:room])
+        return room >= len(audio) and said == words
+
+    def _affordable(self, words: str, left: int) -> tuple[str, int]:
+        """As many whole words as so many tokens can say, and their tokens."""
+        count = self._counter.text
+        if (tokens := count(words)) <= left:
+            return words, tokens
+        pieces = re.findall(r"\s*\S+", words)
+        fit = bisect_right(range(1, len(pieces) + 1), left, key=lambda n: count("".join(pieces[:n])))
+        said = "".join(pieces[:fit])
+        return said, count(said)
 
     def call(self, index: int, name: str, arguments: str) -> None:
         """Write some of a call; a new index begins a new one."""
