@@ -85,17 +85,24 @@ class Transcription(Value, frozen=True, kw_only=True):
     """A pass of speech recognition for display; the model itself hears the sound."""
 
     model: str = always("gpt-4o-mini-transcribe")
+    """The local recogniser writes, whatever is named; ``whisper-1`` and ``gpt-live-transcribe`` count by duration."""
     language: str | None = always(None)
     """ISO 639-1."""
     prompt: str | None = always(None)
     """A list of keywords for whisper-1, free text for the others."""
     languages: tuple[str, ...] | None = None
+    """Of gpt-transcribe alone; kept and echoed. The local recogniser goes by ``language``."""
     keywords: tuple[str, ...] | None = None
+    """Of gpt-transcribe alone; kept and echoed. The local recogniser goes by ``prompt``."""
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+    """Of gpt-realtime-whisper alone; kept and echoed."""
 
 
 class NoiseReduction(Value, frozen=True, kw_only=True):
-    """Cleans the sound before the detector and the model hear it."""
+    """Cleans the sound before the detector and the model hear it.
+
+    Kept and echoed: the local engine takes the sound as it is.
+    """
 
     type: Literal["near_field", "far_field"]
     strength: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -191,8 +198,10 @@ class Session(Value, tag="realtime", frozen=True, kw_only=True):
     """A session that talks, whole: what ``session.created`` and ``session.updated`` carry."""
 
     object: Literal["realtime.session"] = always("realtime.session")
+    """Always the same; the client may not set it."""
     id: str = always("")
     model: str = always("gpt-realtime-mini")
+    """As the connection asked for it; an update does not change it. :attr:`brain` says what answers."""
     output_modalities: Modalities = always(("audio",))
     """``("audio",)`` or ``("text",)``, never both; sound always has a transcript."""
     instructions: str = always("")
@@ -201,6 +210,7 @@ class Session(Value, tag="realtime", frozen=True, kw_only=True):
     max_output_tokens: MaxTokens = always("inf")
     tracing: Literal["auto"] | Tracing | None = always(None)
     truncation: Truncation = always("auto")
+    """What goes when the context is too long; ``disabled`` makes the response fail."""
     prompt: Prompt | None = always(None)
     expires_at: int = always(0)
     """Unix time in seconds."""
@@ -208,6 +218,7 @@ class Session(Value, tag="realtime", frozen=True, kw_only=True):
     audio: Audio = always(Audio())
     reasoning: Reasoning | None = None
     parallel_tool_calls: bool | None = None
+    """For reasoning models only; kept and echoed. Several calls in one response are possible in any case."""
     brain: str | None = None
     """Ours, not the service's: which models really answer. Clients ignore unknown fields."""
 

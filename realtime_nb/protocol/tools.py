@@ -46,16 +46,25 @@ class McpServer(Value, tag="mcp", frozen=True, kw_only=True):
 
     server_label: str
     server_url: str | None = None
+    """``http`` or ``https``; spoken to by streamable HTTP."""
     connector_id: str | None = None
+    """The service's own; here the list of its tools fails."""
     tunnel_id: str | None = None
+    """The service's own; here the list of its tools fails."""
     server_description: str | None = None
+    """Kept and echoed; the local brain goes by the descriptions of the tools."""
     authorization: str | None = None
+    """A token, sent to the server as ``Bearer``, and never shown again."""
     headers: dict[str, str] | None = None
+    """Sent to the server; their values are never shown again."""
     allowed_tools: tuple[str, ...] | McpToolFilter | None = None
+    """Those the model may see; all when absent."""
     allowed_callers: tuple[Literal["direct", "programmatic"], ...] | None = None
+    """Kept and echoed: here the model alone calls."""
     require_approval: Literal["always", "never"] | McpApprovalFilter | None = None
     """``always`` when absent."""
     defer_loading: bool | None = None
+    """Kept and echoed: tools are listed at once."""
 
 
 Tool = FunctionTool | McpServer

@@ -37,7 +37,10 @@ class _ClientEvent(Value, frozen=True, kw_only=True):
 
 
 class SessionUpdate(_ClientEvent, tag="session.update", frozen=True, kw_only=True):
-    """Change the session; refused whole when any field is wrong. The answer is ``session.updated``."""
+    """Change the session; refused whole when any field is wrong. The answer is ``session.updated``.
+
+    ``model`` is passed over, whatever it says: it cannot change, and stock clients send it.
+    """
 
     session: dict[str, Any]
     """JSON values in the API's words; only present fields change. ``type`` is required."""
@@ -58,7 +61,10 @@ class InputAudioBufferClear(_ClientEvent, tag="input_audio_buffer.clear", frozen
 
 
 class OutputAudioBufferClear(_ClientEvent, tag="output_audio_buffer.clear", frozen=True, kw_only=True):
-    """Stop what is being played; for WebRTC and SIP, where the server keeps the playback buffer."""
+    """Stop what is being played; for WebRTC and SIP, where the server keeps the playback buffer.
+
+    Refused over a WebSocket, as the live service does: there the client keeps that buffer, and empties it itself.
+    """
 
 
 class ConversationItemCreate(_ClientEvent, tag="conversation.item.create", frozen=True, kw_only=True):
@@ -82,7 +88,12 @@ class ConversationItemDelete(_ClientEvent, tag="conversation.item.delete", froze
 
 
 class ConversationItemTruncate(_ClientEvent, tag="conversation.item.truncate", frozen=True, kw_only=True):
-    """Forget the part of a spoken reply that was not heard: its sound and its words."""
+    """Forget the part of a spoken reply that was not heard: its sound and its words.
+
+    Open, and chosen here: to cut behind the end is refused with ``invalid_value``. To cut the item that is being
+    spoken stops its response (``cancelled``, ``client_cancelled``), since stock clients send nothing else when
+    their user interrupts.
+    """
 
     item_id: str
     content_index: Annotated[int, Meta(ge=0)]
@@ -128,7 +139,11 @@ class ResponseParams(Value, frozen=True, kw_only=True):
 
 
 class ResponseCreate(_ClientEvent, tag="response.create", frozen=True, kw_only=True):
-    """Ask for a response; only one at a time in the conversation, others out of band beside it."""
+    """Ask for a response; only one at a time in the conversation, others out of band beside it.
+
+    A response that brings MCP servers of its own waits until they have told their tools. For those of the session
+    it does not wait: it has what they have told by then.
+    """
 
     response: ResponseParams | None = None
 

@@ -85,7 +85,12 @@ class ResponseCreated(ServerEventBase, tag="response.created", frozen=True, kw_o
 
 
 class ResponseDone(ServerEventBase, tag="response.done", frozen=True, kw_only=True):
-    """A response is over, whatever its status."""
+    """A response is over, whatever its status.
+
+    Open, and chosen here: with truncation disabled a context that is too long fails with
+    ``context_length_exceeded``; a response may read 28,224 tokens of a window of 32,000, the SDK's figure;
+    ``image_tokens`` are an estimate by GPT-4o's tiles, for no formula of this family is known.
+    """
 
     response: Response
 
@@ -205,7 +210,11 @@ class ResponseMcpCallArgumentsDelta(_OutputCall, tag="response.mcp_call_argument
 
 
 class ResponseMcpCallArgumentsDone(_OutputCall, tag="response.mcp_call_arguments.done", frozen=True, kw_only=True):
-    """All of an MCP call's arguments."""
+    """All of an MCP call's arguments.
+
+    Where the tool needs leave, an item ``mcp_approval_request`` follows and the response goes on without the call,
+    whose item stays in progress until the client's ``mcp_approval_response``.
+    """
 
     arguments: str
 
@@ -216,12 +225,24 @@ class _McpCall(ServerEventBase, frozen=True, kw_only=True):
 
 
 class ResponseMcpCallInProgress(_McpCall, tag="response.mcp_call.in_progress", frozen=True, kw_only=True):
-    """The MCP server was asked."""
+    """The MCP server was asked.
+
+    Of a call that needed leave it comes after its response, when leave is given; ``output_index`` is the place it
+    had.
+    """
 
 
 class ResponseMcpCallCompleted(_McpCall, tag="response.mcp_call.completed", frozen=True, kw_only=True):
-    """The MCP server answered."""
+    """The MCP server answered.
+
+    The model speaks of it when the client sends ``response.create``; nothing does so by itself.
+    """
 
 
 class ResponseMcpCallFailed(_McpCall, tag="response.mcp_call.failed", frozen=True, kw_only=True):
-    """The MCP server did not, or said no."""
+    """The MCP server did not, or said no.
+
+    The item's ``error`` says why. Ours: a server that cannot be reached is an ``http_error`` 424, one that takes
+    too long 504; what the user did not approve is a ``tool_execution_error``. A response that is stopped stops its
+    calls.
+    """

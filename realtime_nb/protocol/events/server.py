@@ -84,19 +84,33 @@ class ErrorDetail(Value, frozen=True, kw_only=True):
 
 
 class Error(ServerEventBase, tag="error", frozen=True, kw_only=True):
-    """Something was refused; the session goes on."""
+    """Something was refused; the session goes on.
+
+    Open: the wording of ``invalid_json`` and of a missing ``type`` is known from one probe each. ``session.close``
+    and ``session.input_audio_buffer.append``, which the live service names among its types, belong to translation
+    sessions and are refused here.
+
+    Ours: an error of type ``external_connector_error`` says why an MCP server's tools could not be listed.
+    """
 
     error: ErrorDetail
 
 
 class SessionCreated(ServerEventBase, tag="session.created", frozen=True, kw_only=True):
-    """The first event of a connection."""
+    """The first event of a connection.
+
+    Open: ``silence_duration_ms`` is 200 live and 500 in the docs; 200 here. Ours: ``session.brain`` says which
+    models answer.
+    """
 
     session: AnySession
 
 
 class SessionUpdated(ServerEventBase, tag="session.updated", frozen=True, kw_only=True):
-    """The answer to ``session.update``: the whole session as it is now."""
+    """The answer to ``session.update``: the whole session as it is now.
+
+    Ours: what opens an MCP server, ``authorization`` and the values of ``headers``, is shown as ``<redacted>``.
+    """
 
     session: AnySession
 
@@ -113,7 +127,11 @@ class RateLimit(Value, frozen=True, kw_only=True):
 
 
 class RateLimitsUpdated(ServerEventBase, tag="rate_limits.updated", frozen=True, kw_only=True):
-    """Comes after each ``response.done``; empty where nothing is limited."""
+    """Comes after each ``response.done``; empty where nothing is limited.
+
+    Open: the docs put it at the response's beginning, captures after its end; and only a ``tokens`` row was ever
+    seen. Here it comes after the end, with both rows where a tier holds.
+    """
 
     rate_limits: tuple[RateLimit, ...]
 
@@ -144,7 +162,10 @@ class InputAudioBufferSpeechStopped(_OfItem, tag="input_audio_buffer.speech_stop
 
 
 class InputAudioBufferTimeoutTriggered(_OfItem, tag="input_audio_buffer.timeout_triggered", frozen=True, kw_only=True):
-    """Nobody has said anything for ``idle_timeout_ms`` since the reply was played."""
+    """Nobody has said anything for ``idle_timeout_ms`` since the reply was played.
+
+    It comes once; an empty turn is committed, and answered.
+    """
 
     audio_start_ms: int
     audio_end_ms: int
@@ -153,7 +174,10 @@ class InputAudioBufferTimeoutTriggered(_OfItem, tag="input_audio_buffer.timeout_
 class InputAudioBufferDtmfEventReceived(
     ServerEventBase, tag="input_audio_buffer.dtmf_event_received", frozen=True, kw_only=True
 ):
-    """A key of a telephone (SIP only); has no ``event_id`` on the wire."""
+    """A key of a telephone (SIP only); has no ``event_id`` on the wire.
+
+    Comes with SIP: a WebSocket has no telephone.
+    """
 
     event: str
     received_at: int
@@ -161,15 +185,24 @@ class InputAudioBufferDtmfEventReceived(
 
 
 class OutputAudioBufferStarted(_OfResponse, tag="output_audio_buffer.started", frozen=True, kw_only=True):
-    """Playback begins (WebRTC and SIP)."""
+    """Playback begins (WebRTC and SIP).
+
+    Comes with WebRTC and SIP: over a WebSocket the client plays, and it alone knows.
+    """
 
 
 class OutputAudioBufferStopped(_OfResponse, tag="output_audio_buffer.stopped", frozen=True, kw_only=True):
-    """All was played (WebRTC and SIP)."""
+    """All was played (WebRTC and SIP).
+
+    Comes with WebRTC and SIP: over a WebSocket the client plays, and it alone knows.
+    """
 
 
 class OutputAudioBufferCleared(_OfResponse, tag="output_audio_buffer.cleared", frozen=True, kw_only=True):
-    """Playback was cut (WebRTC and SIP)."""
+    """Playback was cut (WebRTC and SIP).
+
+    Comes with WebRTC and SIP: over a WebSocket the client plays, and it alone knows.
+    """
 
 
 # ---------------------------------------------------------------- conversation
@@ -181,13 +214,19 @@ class ConversationResource(Value, frozen=True, kw_only=True):
 
 
 class ConversationCreated(ServerEventBase, tag="conversation.created", frozen=True, kw_only=True):
-    """Of the beta; accepted, never sent."""
+    """Of the beta; accepted, never sent.
+
+    The GA interface names the conversation in ``response.conversation_id`` alone.
+    """
 
     conversation: ConversationResource
 
 
 class ConversationItemCreated(_Carrying, tag="conversation.item.created", frozen=True, kw_only=True):
-    """Of the beta, for ``added`` and ``done``; accepted, never sent."""
+    """Of the beta, for ``added`` and ``done``; accepted, never sent.
+
+    A GA client gets ``conversation.item.added`` and ``.done`` in its place.
+    """
 
 
 class ConversationItemAdded(_Carrying, tag="conversation.item.added", frozen=True, kw_only=True):
@@ -195,7 +234,11 @@ class ConversationItemAdded(_Carrying, tag="conversation.item.added", frozen=Tru
 
 
 class ConversationItemDone(_Carrying, tag="conversation.item.done", frozen=True, kw_only=True):
-    """An item is finished."""
+    """An item is finished.
+
+    Of a response's item it comes before ``response.output_item.done``, as captured in September 2026; in January it
+    was the other way about, so a client must take both.
+    """
 
 
 class ConversationItemRetrieved(ServerEventBase, tag="conversation.item.retrieved", frozen=True, kw_only=True):
@@ -254,7 +297,10 @@ class ConversationItemInputAudioTranscriptionCompleted(
 class ConversationItemInputAudioTranscriptionSegment(
     ContentEvent, tag="conversation.item.input_audio_transcription.segment", frozen=True, kw_only=True
 ):
-    """Who said what when (diarising models)."""
+    """Who said what when (diarising models).
+
+    Never sent: the local recogniser does not tell speakers apart, whatever model is asked for.
+    """
 
     id: str
     text: str
@@ -283,7 +329,11 @@ class ConversationItemInputAudioTranscriptionFailed(
 
 
 class McpListToolsInProgress(_OfItem, tag="mcp_list_tools.in_progress", frozen=True, kw_only=True):
-    """An MCP server is asked for its tools."""
+    """An MCP server is asked for its tools.
+
+    It is asked when it is declared: in ``session.update``, in a response's own tools, or in the settings a session
+    begins with. Declared again as it was, it is not asked again.
+    """
 
 
 class McpListToolsCompleted(_OfItem, tag="mcp_list_tools.completed", frozen=True, kw_only=True):
@@ -291,7 +341,11 @@ class McpListToolsCompleted(_OfItem, tag="mcp_list_tools.completed", frozen=True
 
 
 class McpListToolsFailed(_OfItem, tag="mcp_list_tools.failed", frozen=True, kw_only=True):
-    """It did not."""
+    """It did not.
+
+    The event has no words, so an ``error`` with the reason follows. Lists of connectors and tunnels, which are the
+    service's own, fail at once. Declared again, the server is asked again.
+    """
 
 
 # ---------------------------------------------------------------- what we do not know
