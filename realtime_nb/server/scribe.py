@@ -24,6 +24,7 @@ class _Guess:
     """A recognition that began before the turn was over."""
 
     pause: Paused
+    hints: tuple[str | None, str | None]
     words: Future[Transcription]
     cancel: Cancel
 
@@ -48,8 +49,7 @@ class Scribe:
         self._lock = threading.Lock()
         self._guess: _Guess | None = None
         self._cancels: set[Cancel] = set()
-        self._language: str | None = None
-        self._prompt: str | None = None
+        self._hints: tuple[str | None, str | None] = (None, None)  # language and prompt
 
     def guess(self, pause: Paused, then: Callable[[Transcription], None]) -> None:
         """Recognise what a turn has so far.
@@ -65,9 +65,10 @@ class Scribe:
         if not pause.audio:
             return
         cancel = Cancel()
-        words = self._begin(pause.audio, pause.format, self._language, self._prompt, cancel)
+        hints = self._hints
+        words = self._begin(pause.audio, pause.format, hints, cancel)
         with self._lock:
-            self._guess = _Guess(pause, words, cancel)
+            self._guess = _Guess(pause, hints, words, cancel)
         words.add_done_callback(lambda done: then(done.result()) if _is_whole(done, cancel) else None)
 
     def drop_guess(self) -> None:
@@ -83,7 +84,7 @@ class Scribe:
         effect : Transcribe
             From the core; answered by a report.
         """
-        self._language, self._prompt = effect.language, effect.prompt  # the next guesses are made alike
+        self._hints = hints = effect.language, effect.prompt  # the next guesses are made alike
         guess = self._take_guess()
         if guess is not None and _covers(guess, effect):
             words, cancel = guess.words, guess.cancel
@@ -91,7 +92,7 @@ class Scribe:
             if guess is not None:
                 guess.cancel.set()
             cancel = Cancel()
-            words = self._begin(effect.audio, effect.format, effect.language, effect.prompt, cancel)
+            words = self._begin(effect.audio, effect.format, hints, cancel)
         words.add_done_callback(lambda done: self._tell(effect.item_id, done, cancel))
 
     def close(self) -> None:
@@ -103,13 +104,13 @@ class Scribe:
             cancel.set()
 
     def _begin(
-        self, audio: bytes, format: AudioFormat, language: str | None, prompt: str | None, cancel: Cancel
+        self, audio: bytes, format: AudioFormat, hints: tuple[str | None, str | None], cancel: Cancel
     ) -> Future[Transcription]:
         def work() -> Transcription:
             if cancel.is_set():
                 return Transcription("")
             samples = samples_of(audio, format, self._asr.rate)
-            return self._asr.transcribe(samples, cancel=cancel, language=language, prompt=prompt)
+            return self._asr.transcribe(samples, cancel=cancel, language=hints[0], prompt=hints[1])
 
         with self._lock:
             self._cancels.add(cancel)
@@ -135,9 +136,10 @@ class Scribe:
 
 
 def _covers(guess: _Guess, effect: Transcribe) -> bool:
-    """Say whether the guess heard all the speech there is in the turn."""
+    """Say whether the guess heard all the speech there is in the turn, and was told what to expect."""
     same_start = guess.pause.audio_start_ms == effect.audio_start_ms and guess.pause.format == effect.format
-    return same_start and guess.pause.speech_end_ms <= effect.audio_end_ms
+    same_hints = guess.hints == (effect.language, effect.prompt)
+    return same_start and same_hints and guess.pause.speech_end_ms <= effect.audio_end_ms
 
 
 def _is_whole(done: Future[Transcription], cancel: Cancel) -> bool:

@@ -117,7 +117,8 @@ def dial() -> Iterator[Dial]:
     with ExitStack() as stack:
 
         def connected(serving: Serving, query: str = "?model=gpt-realtime-mini", **more: Any) -> Caller:
-            more = {"additional_headers": serving.headers, "compression": None, "max_size": None, "proxy": None, **more}
+            more = {"additional_headers": serving.headers, "compression": None, "proxy": None, **more}
+            more = {"max_size": None, "max_queue": None, **more}  # what is never read does not hold up the closing
             socket = connect(serving.url + query, **more)
             return Caller(stack.enter_context(socket))
 
