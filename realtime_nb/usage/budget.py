@@ -219,6 +219,16 @@ class BudgetGuard:
         tokens = max(0, math.floor((left + ROUNDING_USD) * 1e6 / dearest))
         return min(tokens, self.card.max_output_tokens or tokens)
 
+    def add(self, tokens: Tokens) -> None:
+        """Count what came into the conversation without a response: the next one reads it.
+
+        Parameters
+        ----------
+        tokens : Tokens
+            Of the item.
+        """
+        self._context += tokens
+
     def settle(
         self, usage: Usage | Mapping[str, Any] | None, key: str | None = None, *, conversation: str = "auto"
     ) -> Cost:
