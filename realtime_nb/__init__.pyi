@@ -2,6 +2,7 @@ from realtime_nb import errors as errors
 from realtime_nb import local as local
 from realtime_nb import models as models
 from realtime_nb import plots as plots
+from realtime_nb.archive import open_history as open_history
 from realtime_nb.audio import Audio as Audio
 from realtime_nb.connection import connect as connect
 from realtime_nb.images import Image as Image

@@ -16,7 +16,7 @@ from realtime_nb.protocol.events import UnknownEvent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["History"]
+__all__ = ["History", "about"]
 
 
 class History:
@@ -144,15 +144,28 @@ def _event_row(entry: Entry) -> dict[str, Any]:
         "direction": entry.direction,
         "type": type_of(event),
         "event_id": event.event_id or None,
-        "item_id": _about(event, "item"),
-        "response_id": _about(event, "response"),
+        "item_id": about(event, "item"),
+        "response_id": about(event, "response"),
         "bytes": entry.bytes,
         "payload": payload(entry),
     }
 
 
-def _about(event: Any, what: str) -> str | None:
-    """The id of the item or response an event is about: named by it, or carried in it."""
+def about(event: Any, what: str) -> str | None:
+    """The id of the item or response an event is about: named by it, or carried in it.
+
+    Parameters
+    ----------
+    event : ClientEvent or ServerEvent
+        The struct.
+    what : {"item", "response"}
+        Which.
+
+    Returns
+    -------
+    str or None
+        The id; None where it is about none.
+    """
     if isinstance(event, UnknownEvent):
         return str(event.payload.get(f"{what}_id") or "") or None
     return getattr(event, f"{what}_id", None) or getattr(getattr(event, what, None), "id", None) or None

@@ -38,9 +38,24 @@ class Table:
         DataFrame
             These columns in this order, of these dtypes, whatever the rows.
         """
+        return self.of_columns({name: [row.get(name) for row in rows] for name in self.columns})
+
+    def of_columns(self, values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+        """Make a frame of its columns' values.
+
+        Parameters
+        ----------
+        values : mapping of str to sequence
+            All columns, of one length.
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`frame` makes it.
+        """
         import pandas as pd
 
-        data = {name: pd.Series([row.get(name) for row in rows], dtype=dtype) for name, dtype in self.columns.items()}
+        data = {name: pd.Series(values[name], dtype=dtype) for name, dtype in self.columns.items()}
         return pd.DataFrame(data, columns=self.names)
 
 

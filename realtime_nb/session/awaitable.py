@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
+import os
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 
 from realtime_nb import plots
+from realtime_nb.archive import Header, Recorder, Tape, Writer
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
 from realtime_nb.models import ModelCard
@@ -37,7 +41,7 @@ __all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits", "plot"),
+    *("history", "turns", "usage", "events", "rate_limits", "plot", "save"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""
@@ -99,6 +103,8 @@ class AsyncSession:
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
+        self._tape = Tape(actor.link.log)
+        self._recorders: dict[Path, Recorder] = {}
         weakref.finalize(self, _drop, actor)  # a session nobody holds any more leaves no socket behind
 
     # ---------------------------------------------------------------- saying
@@ -204,6 +210,26 @@ class AsyncSession:
         """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
         return plots.PlotAccessor(self)
 
+    async def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Keep the conversation in a folder; see :meth:`realtime_nb.Session.save`."""
+        path = _whole_path(folder)
+        if path not in self._recorders:
+            self._recorders[path] = recorder = self._recorder(path)
+            await asyncio.to_thread(recorder.catch_up)  # much may have happened; the rest is little
+            await self._follow(recorder)
+        return path
+
+    def _recorder(self, path: Path) -> Recorder:
+        begun = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.actor.link.now_s)
+        header = Header(session_id=self.id, brain=self.brain, begun=begun.isoformat("T", "seconds"), card=self.card)
+        return Recorder(Writer(path, header), self.actor.link.log, self._tape)
+
+    @at_home
+    async def _follow(self, recorder: Recorder) -> None:
+        recorder.follow()
+        if self.actor.link.closed is not None:
+            await asyncio.to_thread(recorder.close)
+
     # ---------------------------------------------------------------- what it is
     @property
     def id(self) -> str:
@@ -239,6 +265,8 @@ class AsyncSession:
     async def close(self) -> None:
         """End the session within 2 s; idempotent."""
         await self.actor.close()
+        for recorder in self._recorders.values():
+            await asyncio.to_thread(recorder.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -269,6 +297,10 @@ def facts(session: AsyncSession) -> dict[str, str]:
         "cost": f"${guard.spent_usd:.6f}{budget}",
         "state": "open" if end is None else f"closed ({end.code})" if end.code else "closed",
     }
+
+
+def _whole_path(folder: str | os.PathLike[str]) -> Path:
+    return Path(folder).expanduser().resolve()
 
 
 def _drop(actor: Actor) -> None:

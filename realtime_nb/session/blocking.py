@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from html import escape
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -18,6 +19,7 @@ from realtime_nb.session.deltas import Deltas
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:
+    import os
     from typing import Self, Unpack
 
     import pandas as pd
@@ -263,6 +265,27 @@ class Session:
     def plot(self) -> PlotAccessor:
         """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
         return self.aio.plot
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Keep the conversation in a folder: all of it so far, and whatever comes until the session is closed.
+
+        Parameters
+        ----------
+        folder : path
+            Made, if it is not there; only you can read it. It gets ``events.jsonl``, a line an
+            event, and ``audio/``, a FLAC file a sound. Keys are masked, words and sounds are not.
+
+        Returns
+        -------
+        Path
+            The folder, for :func:`realtime_nb.open_history`.
+
+        Raises
+        ------
+        ConfigError
+            There is another conversation in it.
+        """
+        return self._call(self.aio.save(folder))
 
     # ---------------------------------------------------------------- what it is
     @property

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import client
+import history
 import latency
 import startup
 
@@ -26,6 +27,7 @@ SECTIONS = {
     "import": startup.imports,
     "client": client.throughput,
     "stub": latency.with_stub_stages,
+    "history": history.archive,
     "local": latency.with_local_models,
 }
 

@@ -1,0 +1,198 @@
+"""A conversation that was saved, opened again: the same frames, plots and sounds, without a session."""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realtime_nb import plots
+from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
+from realtime_nb.archive.reader import Damage, LineFile
+from realtime_nb.archive.rows import event_columns
+from realtime_nb.archive.writer import read_sound
+from realtime_nb.audio import Audio
+from realtime_nb.history import Entry, EventLog, History
+from realtime_nb.models import ModelCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from realtime_nb.plots import PlotAccessor
+
+__all__ = ["SavedHistory", "SoundShelf", "open_history"]
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Half a million new objects without a cycle: looking for cycles among them takes longer than making them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class SoundShelf(Mapping[str, Audio]):
+    """The sounds of a saved conversation by item, read when they are asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        The conversation's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.lines: dict[str, SoundLine] = {}
+        """What is known of each, by item, in the order in which they ended."""
+        self._folder = folder
+
+    def __getitem__(self, item_id: str) -> Audio:
+        return read_sound(self._folder, self.lines[item_id].file)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __repr__(self) -> str:
+        return f"{len(self)} sounds, {sum(line.duration_s for line in self.lines.values()):.1f} s"
+
+
+class SavedHistory(History):
+    """What :func:`open_history` gives: frames, plots and sounds of a saved conversation.
+
+    Parameters
+    ----------
+    file : LineFile
+        Its lines.
+    """
+
+    def __init__(self, file: LineFile) -> None:
+        super().__init__(EventLog(), file.header.card)
+        self.path = file.folder
+        """Its folder."""
+        self.sounds = SoundShelf(file.folder)
+        """The sounds by ``item_id``: ``saved.sounds["item_1"]``."""
+        self._file = file
+        self._count = 0
+        damage: list[Damage] = []
+        with no_collection():
+            lines: list[Any]
+            for lines in file.lines(Line, damage):
+                self._add(lines)
+        self.damage = tuple(damage)
+        """Lines that could not be used, by number."""
+
+    def _add(self, lines: list[Any]) -> None:
+        for line in lines:
+            if isinstance(line, Entry):
+                self._fold.add(line)
+                self._count += 1
+            elif isinstance(line, SoundLine):
+                self.sounds.lines[line.item_id] = line
+
+    def _catch_up(self) -> None:
+        """All was folded when it was opened."""
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row an event on the wire; read from the file when asked for."""
+        from realtime_nb.history.schema import EVENTS
+
+        blocks = self._file.lines(RawLine | UnknownLine | SoundLine, [])
+        with no_collection():
+            return EVENTS.of_columns(event_columns(chain.from_iterable(blocks)))
+
+    @property
+    def plot(self) -> PlotAccessor:
+        """The plots of all this: ``saved.plot.timeline()``; shown by itself, their list."""
+        return plots.PlotAccessor(self)
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card, with the prices of then."""
+        return self._file.header.card
+
+    @property
+    def id(self) -> str:
+        """The session's id at the server."""
+        return self._file.header.session_id
+
+    @property
+    def brain(self) -> str:
+        """Which model answered."""
+        return self._file.header.brain
+
+    @property
+    def begun(self) -> str:
+        """When the session began: UTC, ISO 8601."""
+        return self._file.header.begun
+
+    def _facts(self) -> dict[str, str]:
+        facts = {
+            "model": self.card.name,
+            "brain": self.brain,
+            "begun": self.begun,
+            "turns": str(len(self._fold.responses)),
+            "events": f"{self._count:,}",
+            "sounds": repr(self.sounds),
+        }
+        if self.damage:
+            facts["damage"] = _told(self.damage)
+        return facts
+
+    def __repr__(self) -> str:
+        return f"SavedHistory({', '.join(f'{name} {fact}' for name, fact in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
+            for name, fact in self._facts().items()
+        )
+        return f'<table class="rtnb-saved"><caption>Saved conversation</caption>{rows}</table>'
+
+
+def open_history(folder: str | os.PathLike[str]) -> SavedHistory:
+    """Open a conversation that ``session.save`` wrote.
+
+    Parameters
+    ----------
+    folder : path
+        As it was given to ``session.save``. It may still be written to; what comes
+        later is not in what is opened now.
+
+    Returns
+    -------
+    SavedHistory
+        With ``history``, ``turns``, ``usage``, ``events``, ``rate_limits``, ``plot`` and
+        ``sounds``; ``.damage`` tells the lines that could not be used.
+
+    Raises
+    ------
+    CassetteError
+        There is no conversation, or it is of a newer format.
+
+    Warns
+    -----
+    UserWarning
+        Some lines are torn or damaged; all others are there.
+    """
+    saved = SavedHistory(LineFile(Path(folder)))
+    if saved.damage:
+        warnings.warn(f"{saved.path / 'events.jsonl'}: {_told(saved.damage)}", stacklevel=2)
+    return saved
+
+
+def _told(damage: tuple[Damage, ...]) -> str:
+    first = "; ".join(f"line {each.line}: {each.problem}" for each in damage[:3])
+    return first if len(damage) <= 3 else f"{first}; and {len(damage) - 3} more"

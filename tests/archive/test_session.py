@@ -1,0 +1,49 @@
+"""A session keeps itself."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import realtime_nb as rt
+from realtime_nb.errors import ConfigError
+from realtime_nb.testing.server import Reply, ScriptedServer
+
+HALF_S = bytes(24_000)
+
+
+def test_a_session_is_kept_while_it_goes_on(tmp_path: Path) -> None:
+    """What was said before and after ``save`` is there when the session is closed, with the sound of both."""
+    with ScriptedServer(Reply("One.", audio=HALF_S), Reply("Two.", audio=HALF_S)) as server:
+        with rt.connect(server.url) as session:
+            session.say(rt.Audio.tone(440, 0.25))
+            folder = session.save(tmp_path / "talk")
+            assert session.save(tmp_path / "talk") == folder
+            session.say("And then?")
+        warnings.simplefilter("error")
+        saved = rt.open_history(folder)
+        for name in ("history", "turns", "usage", "rate_limits", "events"):
+            pd.testing.assert_frame_equal(getattr(saved, name), getattr(session, name))
+    assert [sound.duration_s for sound in saved.sounds.values()] == [0.25, 0.5, 0.5]
+
+
+def test_a_closed_session_can_still_be_kept(tmp_path: Path) -> None:
+    """All of it is written at once."""
+    with ScriptedServer(Reply("One.", audio=HALF_S)) as server, rt.connect(server.url) as session:
+        session.say("Hello.")
+    saved = rt.open_history(session.save(tmp_path / "talk"))
+    assert saved.turns.output.tolist() == ["One."]
+    assert len(saved.sounds) == 1
+    assert saved.id == session.id
+
+
+def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second is refused, and goes on without."""
+    with ScriptedServer(Reply("One.")) as server, rt.connect(server.url) as first, rt.connect(server.url) as second:
+        first.save(tmp_path / "talk")
+        with pytest.raises(ConfigError, match="none is written over another"):
+            second.save(tmp_path / "talk")
+        assert second.say("Hello.").text == "One."

@@ -1,0 +1,134 @@
+"""How long a long conversation takes to write and to open: ten thousand turns, half a million events."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from realtime_nb.archive import Header, Writer, open_history
+from realtime_nb.history import EventLog
+from realtime_nb.models import model
+from realtime_nb.protocol import events as ev
+from realtime_nb.protocol.events import decode_server
+from realtime_nb.protocol.items import InputText, Message
+from realtime_nb.protocol.usage import CachedTokens, InputTokens, OutputTokens, Usage
+
+Figure = tuple[str, float, str]
+DELTAS = 21
+"""Pieces of words and of sound in a turn: with the rest of its events more than fifty."""
+FRAMES = ("history", "turns", "usage", "rate_limits", "events")
+
+
+def turn(log: EventLog, n: int) -> None:
+    """One written question and its spoken answer."""
+    t_s, question, response, answer = float(n), f"item_q{n:016}", f"resp_{n:018}", f"item_a{n:016}"
+    place = {"response_id": response, "item_id": answer, "output_index": 0, "content_index": 0}
+    message = {"id": answer, "type": "message", "role": "assistant", "content": []}
+    asked = Message(id=question, role="user", content=(InputText(text="And what is the next one?"),))
+
+    def get(type: str, after_s: float, **fields: object) -> None:
+        event = {"type": type, "event_id": f"event_{len(log):015}", **fields}
+        text = ev.encode(ev.UnknownEvent(type=type, payload=event))
+        log.append("received", decode_server(text), t_s + after_s, len(text))
+
+    log.append("sent", ev.ConversationItemCreate(item=asked, event_id=f"event_c{n}"), t_s, 250)
+    log.append("sent", ev.ResponseCreate(event_id=f"event_r{n}"), t_s, 50)
+    get("conversation.item.added", 0.1, item={**message, "id": question, "role": "user"})
+    get("response.created", 0.1, response={"id": response, "conversation_id": "conv_1", "status": "in_progress"})
+    get("response.output_item.added", 0.1, response_id=response, output_index=0, item=message)
+    get("conversation.item.added", 0.1, item=message, previous_item_id=question)
+    for index in range(DELTAS):
+        get("response.output_audio_transcript.delta", 0.2 + index / 100, delta="some words ", **place)
+        get("response.output_audio.delta", 0.2 + index / 100, delta="AAAA" * 1600, **place)
+    get("response.output_audio_transcript.done", 0.6, transcript="some words " * DELTAS, **place)
+    get("response.output_audio.done", 0.6, **place)
+    get("conversation.item.done", 0.6, item={**message, "status": "completed"}, previous_item_id=question)
+    get("response.output_item.done", 0.6, response_id=response, output_index=0, item={**message, "status": "completed"})
+    used = Usage(
+        total_tokens=900,
+        input_tokens=700,
+        output_tokens=200,
+        input_token_details=InputTokens(
+            text_tokens=300, audio_tokens=400, cached_tokens=128, cached_tokens_details=CachedTokens(text_tokens=128)
+        ),
+        output_token_details=OutputTokens(text_tokens=50, audio_tokens=150),
+    )
+    done = ev.Response(id=response, conversation_id="conv_1", status="completed", usage=used)
+    event = ev.ResponseDone(event_id=f"event_d{n}", response=done)
+    log.append("received", event, t_s + 0.6, 900)
+    get(
+        "rate_limits.updated",
+        0.6,
+        rate_limits=[{"name": "requests", "limit": 200, "remaining": 199, "reset_seconds": 0.3}],
+    )
+
+
+def write(folder: Path, turns: int) -> tuple[int, float]:
+    """Write a conversation; the number of events, and the seconds a thousand of them took to append."""
+    writer = Writer(folder, Header(session_id="sess_1", brain="x", begun="", card=model("gpt-realtime-mini")))
+    spent_s = 0.0
+    events = 0
+    for n in range(turns):
+        log = EventLog()
+        turn(log, n)
+        begin = time.perf_counter()
+        for entry in log:
+            writer.add(entry)
+        spent_s += time.perf_counter() - begin
+        events += len(log)
+    writer.close()
+    return events, 1000 * spent_s / events
+
+
+def timed(work: object) -> float:
+    """Wall seconds of a call."""
+    begin = time.perf_counter()
+    work()  # type: ignore[operator] - a callable
+    return time.perf_counter() - begin
+
+
+def memory(folder: Path) -> float:
+    """Megabytes a fresh process grows by at most when it opens a conversation and makes its four small frames.
+
+    The file is mapped, so the pages of it that were looked at are counted, too.
+    """
+    code = (
+        "import sys, pandas, realtime_nb as rt; from realtime_nb.archive import open_history\n"
+        "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "before = peak(); s = open_history(sys.argv[1])\n"
+        "s.history, s.turns, s.usage, s.rate_limits\n"
+        "print(peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
+def archive(runs: int) -> Iterator[Figure]:
+    """Append, open, and make the frames, at four sizes up to half a million events."""
+    import pandas  # noqa: F401, ICN001 - its import is not what is measured
+
+    root = Path(tempfile.mkdtemp())
+    try:
+        for turns in (20, 200, 2_000, 10_000):
+            folder = root / str(turns)
+            events, per_thousand_s = write(folder, turns)
+            yield f"{events:,} events: append one", 1e3 * per_thousand_s, "us"
+        size = (folder / "events.jsonl").stat().st_size
+        yield "... their file", size / 1e6, "MB"
+        yield "... open", 1000 * median(timed(lambda: open_history(folder)) for _ in range(min(runs, 5))), "ms"
+        saved = open_history(folder)
+        for name in FRAMES:
+            spent_s = median(timed(lambda name=name: getattr(saved, name)) for _ in range(min(runs, 3)))
+            yield f"... frame {name}: {len(getattr(saved, name)):,} rows", 1000 * spent_s, "ms"
+        yield "... memory of opening and four frames", memory(folder), "MB"
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        yield "... peak of this process, events frame and all", peak, "MB"
+    finally:
+        shutil.rmtree(root)
