@@ -57,3 +57,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Give a notebook the magics: ``%load_ext realtime_nb``."""
+    import_module("realtime_nb.magics").load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Take the magics out again: ``%unload_ext realtime_nb``."""
+    import_module("realtime_nb.magics").unload(ipython)
