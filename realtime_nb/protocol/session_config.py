@@ -114,6 +114,7 @@ class AudioInput(Value, frozen=True, kw_only=True):
     format: AudioFormat = always(Pcm())
     transcription: Transcription | None = always(None)
     noise_reduction: NoiseReduction | None = always(None)
+    """Kept and echoed: the local engine takes the sound as it is."""
     turn_detection: TurnDetection | None = always(ServerVad())
 
 

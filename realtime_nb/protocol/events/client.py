@@ -130,12 +130,15 @@ class ResponseParams(Value, frozen=True, kw_only=True):
     max_output_tokens: MaxTokens | None = None
     metadata: Metadata | None = None
     prompt: Prompt | None = None
+    """Of the service; taken and passed over here, where no prompts are stored."""
     conversation: str | None = None
     """``auto`` (the default), or ``none``: out of band, beside the conversation."""
     input: tuple[Item | ItemReference, ...] | None = None
     """Replaces the conversation as what is read; ``()`` is an empty context."""
     parallel_tool_calls: bool | None = None
+    """For reasoning models only; taken and passed over."""
     reasoning: Reasoning | None = None
+    """For reasoning models only; taken and passed over."""
 
 
 class ResponseCreate(_ClientEvent, tag="response.create", frozen=True, kw_only=True):
