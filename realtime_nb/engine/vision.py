@@ -32,7 +32,9 @@ _READING_S: Final = 5.0
 _SURE: Final = 50.0
 """Percent of confidence from which a word counts."""
 _TALLEST: Final = 0.25
-"""Of the picture's height: no letter is larger."""
+"""Of the picture's height: what is larger is more often a shape than a letter..."""
+_CERTAIN: Final = 90.0
+"""... unless it is a whole word, as on a sign, read with this confidence."""
 _WATCH_S: Final = 0.05
 
 
@@ -145,7 +147,9 @@ def _sure_words(table: str, tallest: float) -> Iterator[str]:
     """Take, of tesseract's table, the words it is sure of and that are no shapes taken for letters."""
     for row in table.splitlines()[1:]:
         *_, height, confidence, word = row.split("\t")
-        if float(confidence) >= _SURE and int(height) <= tallest and any(map(str.isalnum, word)):
+        letters = sum(map(str.isalnum, word))
+        sure, least = (_CERTAIN, 3) if int(height) > tallest else (_SURE, 1)
+        if float(confidence) >= sure and letters >= least:
             yield word
 
 
