@@ -43,8 +43,8 @@ def test_a_tool_round_trip(hold: Hold) -> None:
 def test_a_barge_in(hold: Hold, data: Path) -> None:
     """Spoken over, the answer is cancelled and cut to what was heard, and the model knows no more of it than that."""
     letter = "Write a long letter to a friend: the journey, the house by the sea, the food, the people, the weather."
-    spoken_over = {"write": letter, "over": "yes", "speak": str(data / "something.wav")}
-    talk = hold(spoken_over, instructions="You are a helpful assistant.")
+    step = {"write": letter, "over": str(data / "something.wav")}
+    talk = hold(step, instructions="You are a helpful assistant.")
     cut, *_, last = [event["response"] for event in talk.wire.all("response.done")]
     assert (cut["status"], cut["status_details"]["reason"]) == ("cancelled", "turn_detected")
     assert last["status"] == "completed"

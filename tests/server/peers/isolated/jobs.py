@@ -13,10 +13,13 @@ import traceback
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 RATE_HZ = 16_000
 CHUNK_MS = 20
+
+
+Job = dict[str, Any]
 
 
 @dataclass
@@ -40,9 +43,26 @@ class Talk:
     played_ms: float = 0.0
     """Sound that came out of the loudspeaker."""
 
+    def __post_init__(self) -> None:
+        self._news: asyncio.Queue[Answer | None] = asyncio.Queue()
 
-Job = dict[str, Any]
-Client = Callable[[Job, Talk], Awaitable[None]]
+    def answered(self, text: str | None, *, interrupted: bool) -> None:
+        """The assistant has ended a turn; one without words only called a function."""
+        if text:
+            self.answers.append(Answer(text, interrupted))
+            self._news.put_nowait(self.answers[-1])
+
+    def failed(self, error: str) -> None:
+        """The client complains: that ends the conversation."""
+        self.errors.append(error)
+        self._news.put_nowait(None)
+
+    async def answer(self) -> Answer:
+        """The next answer."""
+        answer = await self._news.get()
+        if answer is None:
+            raise RuntimeError(self.errors[-1])
+        return answer
 
 
 class Microphone:
@@ -69,6 +89,34 @@ class Microphone:
             chunk = bytes(self._sound[:size])
             del self._sound[:size]
             yield chunk.ljust(size, b"\0")
+
+
+class Bot(Protocol):
+    """A client, as its user sees it."""
+
+    microphone: Microphone
+    speaking: asyncio.Event
+    """Set while the loudspeaker sounds."""
+
+    async def write(self, text: str) -> None:
+        """Say something in writing."""
+
+
+async def converse(bot: Bot, job: Job, talk: Talk) -> None:
+    """Do what the steps of a job say, each when the answer to the one before has ended."""
+    for step in job["steps"]:
+        if "write" in step:
+            await bot.write(step["write"])
+        if "over" in step:
+            await bot.speaking.wait()
+            bot.microphone.say(step["over"])
+            await talk.answer()  # the one spoken over
+        if "speak" in step:
+            bot.microphone.say(step["speak"])
+        await talk.answer()
+
+
+Client = Callable[[Job, Talk], Awaitable[None]]
 
 
 async def _work(client: Client, job: Job) -> Talk:

@@ -28,7 +28,7 @@ class Microphone(io.AudioInput):
 class Loudspeaker(io.AudioOutput):
     """Plays to nobody, in real time."""
 
-    def __init__(self, talk: jobs.Talk) -> None:
+    def __init__(self, talk: jobs.Talk, speaking: asyncio.Event) -> None:
         super().__init__(
             label="loudspeaker", capabilities=io.AudioOutputCapabilities(pause=False), sample_rate=OUTPUT_RATE_HZ
         )
@@ -36,7 +36,7 @@ class Loudspeaker(io.AudioOutput):
         self._begun = self._taken_s = 0.0
         self._stopped = asyncio.Event()
         self._playing: asyncio.Task[None] | None = None
-        self.speaking = asyncio.Event()
+        self._speaking = speaking
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Take a piece of an answer; the first one begins to sound at once."""
@@ -44,7 +44,7 @@ class Loudspeaker(io.AudioOutput):
         if not self._taken_s:
             self._begun = time.monotonic()
             self._stopped.clear()
-            self.speaking.set()
+            self._speaking.set()
             self.on_playback_started(created_at=time.time())
         self._taken_s += frame.duration
 
@@ -67,7 +67,7 @@ class Loudspeaker(io.AudioOutput):
         played_s = min(time.monotonic() - self._begun, self._taken_s)
         interrupted = self._stopped.is_set()
         self._taken_s = 0.0
-        self.speaking.clear()
+        self._speaking.clear()
         self._talk.played_ms += 1000 * played_s
         self.on_playback_finished(playback_position=played_s, interrupted=interrupted)
 
@@ -89,7 +89,6 @@ class Bot:
 
     def __init__(self, job: jobs.Job, talk: jobs.Talk) -> None:
         self._talk = talk
-        self._answers: asyncio.Queue[jobs.Answer] = asyncio.Queue()
         modalities = ["text", "audio"] if job["modality"] == "audio" else ["text"]
         self.model = RealtimeModel(
             model="gpt-realtime-mini", base_url=job["url"], api_key=job["key"], modalities=modalities
@@ -98,12 +97,12 @@ class Bot:
             llm=self.model, vad=None, aec_warmup_duration=None, turn_handling={"turn_detection": None}
         )
         self.microphone = jobs.Microphone()
-        self.loudspeaker = Loudspeaker(talk)
+        self.speaking = asyncio.Event()
         self.session.input.audio = Microphone(self.microphone)
         if job["modality"] == "audio":
-            self.session.output.audio = self.loudspeaker
+            self.session.output.audio = Loudspeaker(talk, self.speaking)
         self.session.on("conversation_item_added", self._added)
-        self.session.on("error", lambda event: talk.errors.append(repr(event.error)))
+        self.session.on("error", lambda event: talk.failed(repr(event.error)))
 
     def _added(self, event: ConversationItemAddedEvent) -> None:
         message = event.item
@@ -112,35 +111,18 @@ class Bot:
         if message.role == "user":
             self._talk.heard.append(message.text_content or "")
         elif message.role == "assistant":
-            answer = jobs.Answer(message.text_content or "", message.interrupted)
-            self._talk.answers.append(answer)
-            self._answers.put_nowait(answer)
+            self._talk.answered(message.text_content, interrupted=message.interrupted)
 
-    async def answer(self) -> jobs.Answer:
-        """The next answer that has words."""
-        while not (answer := await self._answers.get()).text:
-            pass
-        return answer
-
-    async def take(self, step: dict[str, str]) -> None:
-        """Do what a step says, and hear the answer to its end."""
-        if "write" in step:
-            self.session.generate_reply(user_input=step["write"])
-        if "over" in step:
-            await self.loudspeaker.speaking.wait()
-        if "speak" in step:
-            self.microphone.say(step["speak"])
-        await self.answer()
-        if "over" in step:  # that was the answer spoken over
-            await self.answer()
+    async def write(self, text: str) -> None:
+        """Say something in writing."""
+        self.session.generate_reply(user_input=text)
 
 
 async def hold(job: jobs.Job, talk: jobs.Talk) -> None:
     """Hold a conversation."""
     bot = Bot(job, talk)
     await bot.session.start(Agent(instructions=job["instructions"], tools=[weather(talk)] if job["tools"] else []))
-    for step in job["steps"]:
-        await bot.take(step)
+    await jobs.converse(bot, job, talk)
     await bot.session.aclose()
     await bot.model.aclose()
 

@@ -46,11 +46,11 @@ WEATHER = FunctionSchema(
 class Loudspeaker(BaseOutputTransport):
     """Plays to nobody, in real time."""
 
-    def __init__(self, talk: jobs.Talk) -> None:
+    def __init__(self, talk: jobs.Talk, speaking: asyncio.Event) -> None:
         super().__init__(TransportParams(audio_out_enabled=True, audio_out_end_silence_secs=0))
         self._talk = talk
         self._free_at = 0.0
-        self.speaking = asyncio.Event()
+        self._speaking = speaking
 
     async def start(self, frame: StartFrame) -> None:
         """Begin."""
@@ -68,9 +68,9 @@ class Loudspeaker(BaseOutputTransport):
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Watch the bot begin and end to speak."""
         if isinstance(frame, BotStartedSpeakingFrame):
-            self.speaking.set()
+            self._speaking.set()
         elif isinstance(frame, BotStoppedSpeakingFrame):
-            self.speaking.clear()
+            self._speaking.clear()
         await super().push_frame(frame, direction)
 
 
@@ -101,14 +101,13 @@ class Bot:
 
     def __init__(self, job: jobs.Job, talk: jobs.Talk) -> None:
         self._talk = talk
-        self._answers: asyncio.Queue[jobs.Answer] = asyncio.Queue()
         self._context = LLMContext(tools=ToolsSchema(standard_tools=[WEATHER] if job["tools"] else []))
         self._service = service(job)
         self._service.register_function("get_weather", self._weather)
         self.microphone = jobs.Microphone()
-        self._loudspeaker = Loudspeaker(talk)
+        self.speaking = asyncio.Event()
         both = LLMContextAggregatorPair(self._context)
-        pipeline = Pipeline([both.user(), self._service, self._loudspeaker, both.assistant()])
+        pipeline = Pipeline([both.user(), self._service, Loudspeaker(talk, self.speaking), both.assistant()])
         self.worker = PipelineWorker(pipeline, enable_rtvi=False)
         both.user().add_event_handler("on_user_turn_message_added", self._heard)
         both.assistant().add_event_handler("on_assistant_turn_stopped", self._answered)
@@ -122,12 +121,10 @@ class Bot:
         self._talk.heard.append(message.content)
 
     async def _answered(self, _aggregator: object, message: AssistantTurnStoppedMessage) -> None:
-        answer = jobs.Answer(message.content or "", message.interrupted)
-        self._talk.answers.append(answer)
-        self._answers.put_nowait(answer)
+        self._talk.answered(message.content, interrupted=message.interrupted)
 
     async def _failed(self, _worker: object, frame: ErrorFrame) -> None:
-        self._talk.errors.append(frame.error)
+        self._talk.failed(frame.error)
 
     async def write(self, text: str) -> None:
         """Say something in writing: the first message begins the conversation."""
@@ -143,24 +140,6 @@ class Bot:
         async for chunk in self.microphone.chunks():
             await self.worker.queue_frame(InputAudioRawFrame(chunk, sample_rate=jobs.RATE_HZ, num_channels=1))
 
-    async def answer(self) -> jobs.Answer:
-        """The next answer that has words."""
-        while not (answer := await self._answers.get()).text:
-            pass
-        return answer
-
-    async def take(self, step: dict[str, str]) -> None:
-        """Do what a step says, and hear the answer to its end."""
-        if "write" in step:
-            await self.write(step["write"])
-        if "over" in step:
-            await self._loudspeaker.speaking.wait()
-        if "speak" in step:
-            self.microphone.say(step["speak"])
-        await self.answer()
-        if "over" in step:  # that was the answer spoken over
-            await self.answer()
-
 
 async def hold(job: jobs.Job, talk: jobs.Talk) -> None:
     """Hold a conversation."""
@@ -169,8 +148,7 @@ async def hold(job: jobs.Job, talk: jobs.Talk) -> None:
     await runner.add_workers(bot.worker)
     running = asyncio.create_task(runner.run())
     listening = asyncio.create_task(bot.listen())
-    for step in job["steps"]:
-        await bot.take(step)
+    await jobs.converse(bot, job, talk)
     listening.cancel()
     await bot.worker.stop_when_done()
     await running
