@@ -21,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import client
 import history
 import latency
+import sessions
 import startup
 
 SECTIONS = {
     "import": startup.imports,
     "client": client.throughput,
     "stub": latency.with_stub_stages,
+    "sessions": sessions.at_once,
     "history": history.archive,
     "local": latency.with_local_models,
 }
