@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from realtime_nb.history.fold import Fold
 from realtime_nb.history.log import Entry, EventLog, type_of
 from realtime_nb.history.payload import payload
-from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, Table
+from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, WHAT_IF, Table
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol.events import UnknownEvent
+from realtime_nb.usage.what_if import what_if
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +100,13 @@ class History:
         with self._lock:
             self._catch_up()
             return self._limits.frame(self._fold.limits)
+
+    @property
+    def what_if(self) -> pd.DataFrame:
+        """One row a model card: what the same tokens cost by it, the cheapest first."""
+        with self._lock:
+            self._catch_up()
+            return WHAT_IF.frame(what_if(self._fold.usage, self._fold.card))
 
     def _catch_up(self) -> None:
         """Fold what is new."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "Table"]
+__all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "WHAT_IF", "Table"]
 
 STRING, FLOAT, INT, BOOL = "string", "float64", "Int64", "boolean"
 
@@ -112,6 +112,18 @@ TURNS = Table(
 )
 
 USAGE = Table({"turn": INT, "response_id": STRING, **COST.columns})
+
+WHAT_IF = Table(
+    {
+        "model": STRING,
+        "used": BOOL,
+        "input_usd": FLOAT,
+        "cached_usd": FLOAT,
+        "output_usd": FLOAT,
+        "cost_usd": FLOAT,
+        "times": FLOAT,
+    }
+)
 
 EVENTS = Table(
     {

@@ -41,7 +41,7 @@ __all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits", "plot", "save"),
+    *("history", "turns", "usage", "events", "rate_limits", "what_if", "plot", "save"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""
@@ -204,6 +204,11 @@ class AsyncSession:
     def rate_limits(self) -> pd.DataFrame:
         """What was left of the rate limits, as the server told."""
         return self.actor.history.rate_limits
+
+    @property
+    def what_if(self) -> pd.DataFrame:
+        """What the same tokens cost by every model card, the cheapest first."""
+        return self.actor.history.what_if
 
     @property
     def plot(self) -> PlotAccessor:

@@ -262,6 +262,11 @@ class Session:
         return self.aio.rate_limits
 
     @property
+    def what_if(self) -> pd.DataFrame:
+        """What the same tokens cost by every model card, the cheapest first."""
+        return self.aio.what_if
+
+    @property
     def plot(self) -> PlotAccessor:
         """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
         return self.aio.plot
