@@ -38,6 +38,8 @@ class McpCalls:
 
     A call that needs no leave runs while its response is in progress, and ends with it. One that needs leave
     does not hold its response up: that ends, and the item of the call is finished when the person has answered.
+    The service's own example for Ruby (``mcp_approval.rb``, 2026) takes a call that ends before its response and one
+    that ends after it, and wants ``response.mcp_call_arguments.done`` inside the response, with the id of the call.
 
     Parameters
     ----------
