@@ -6,6 +6,7 @@ import keyword
 import sys
 from typing import Any
 
+from realtime_nb.display import plain
 from realtime_nb.errors import ConfigError
 from realtime_nb.session import Session
 
@@ -14,7 +15,7 @@ __all__ = ["Holder", "tell"]
 
 def tell(text: str) -> None:
     """Write a line below the cell."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{plain(text)}\n")
 
 
 class Holder:
@@ -75,7 +76,7 @@ class Holder:
             )
 
     def bind(self, name: str, session: Session) -> None:
-        """Give a session its name; one that had it before is closed.
+        """Give a session its name; the one that was bound to it here before is closed.
 
         Parameters
         ----------
@@ -84,9 +85,9 @@ class Holder:
         session : Session
             What it holds from now on.
         """
-        before = self._names.get(name)
-        if isinstance(before, Session):
-            before.close()
+        before = self._bound.get(name)
+        if before is not None:
+            before.close()  # Out[n] holds it too: it would never go by itself
         self.name = name
         self._names[name] = self._bound[name] = session
 

@@ -137,3 +137,35 @@ def test_many_pictures_are_refused(connected: Any) -> None:
     cell = "%%ask All?\nimport PIL.Image\nfor n in range(17): display(PIL.Image.new('RGB', (8, 8 + n)))"
     assert "17 pictures" in connected.run(cell).said
     assert connected.value("len(session.history)") == "0"
+
+
+def test_a_figure_shown_as_svg_is_sent_as_a_picture(connected: Any) -> None:
+    """Whatever the inline backend shows, the model gets pixels."""
+    connected.run("%config InlineBackend.figure_formats = ['svg']")
+    ran = connected.run(BARS.format(line="Tall?"))
+    connected.run("%config InlineBackend.figure_formats = ['png']")
+    assert "image/svg+xml" in ran.shown[0] or "image/svg+xml" in ran.shown[1]
+    assert connected.value(PARTS) == "['InputText', 'InputImage']"
+
+
+def test_what_cannot_be_sent_is_said(connected: Any) -> None:
+    """Links are never fetched, SVG of unknown origin is refused: the cell shows them, and says why they stay here."""
+    svg = "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')"
+    ran = connected.run(
+        f"%%ask Hm?\nfrom IPython.display import Image, SVG\ndisplay({svg}, Image(url='http://x/y.png'))"
+    )
+    assert len(ran.shown) == 2
+    assert ran.printed.count("not sent: ") == 2
+    assert "never fetched" in ran.printed
+    assert connected.value("len(session.history)") == "0"
+
+
+def test_other_peoples_magics_run_below(connected: Any) -> None:
+    """A cell magic under %%ask works as alone; a wrong one is told once and nothing is sent."""
+    ran = connected.run(f"%%ask Slow?\n%%time\n{BARS.partition(chr(10))[2]}")
+    assert "Wall time" in ran.printed
+    assert connected.value(PARTS) == "['InputText', 'InputImage']"
+    ran = connected.run("%%ask Hm?\n%no_such_magic")
+    assert ran.printed.count("no_such_magic") == 1
+    assert ran.reply["status"] == "error"
+    assert connected.value(PARTS) == "['InputText', 'InputImage']"

@@ -28,13 +28,16 @@ def test_connect_binds_and_close_ends(connected: Any, serving: Any) -> None:
 
 
 def test_a_name_that_is_taken_is_not_replaced(kernel: Any, serving: Any) -> None:
-    """A variable of another kind stays; a session of that name is closed and replaced."""
+    """A variable of another kind stays; a session of that name is replaced, and closed if %rt connect opened it."""
     said = kernel.run(f"session = 3\n%rt connect {serving.url}").said
     assert "holds a int already" in said
     assert kernel.value("session") == "3"
     kernel.run(f"del session\n%rt connect {serving.url}")
     kernel.run(f"old = session\n%rt connect {serving.url}")
     assert "state closed" in kernel.value("old")
+    kernel.run(f"import realtime_nb\nmine = session = realtime_nb.connect({serving.url!r})")
+    kernel.run(f"%rt connect {serving.url}")
+    assert "state open" in kernel.value("mine")
 
 
 def test_the_frames_and_the_status(connected: Any) -> None:
