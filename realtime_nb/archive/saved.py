@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb import plots
+from realtime_nb.archive.export import export
 from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
 from realtime_nb.archive.reader import Damage, LineFile
 from realtime_nb.archive.rows import event_columns
@@ -117,6 +118,10 @@ class SavedHistory(History):
     def plot(self) -> PlotAccessor:
         """The plots of all this: ``saved.plot.timeline()``; shown by itself, their list."""
         return plots.PlotAccessor(self)
+
+    def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
+        """Write it to a file; see :meth:`realtime_nb.Session.export`."""
+        return export(self, path, frame)
 
     @property
     def card(self) -> ModelCard:

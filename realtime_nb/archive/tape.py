@@ -10,7 +10,7 @@ from realtime_nb.audio import Audio
 from realtime_nb.history.log import Entry, EventLog
 from realtime_nb.history.speech import SpeechClock
 from realtime_nb.protocol import events as ev
-from realtime_nb.protocol.formats import AudioFormat, Pcm, ms_to_bytes
+from realtime_nb.protocol.formats import AudioFormat, Pcm, bytes_to_ms, ms_to_bytes
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import ServerVad, Session
 
@@ -188,12 +188,13 @@ class Tape:
 
     @_on(ev.ConversationItemCreate)
     def _create(self, event: ev.ConversationItemCreate, t_s: float, _audio: bytes) -> None:
-        """A clip, sent at once."""
+        """A clip, sent at once: as if its last word had been said now."""
         if not event.item.id or not isinstance(event.item, Message):
             return
         clips = [part.audio for part in event.item.content if isinstance(part, InputAudio) and part.audio]
         if clips:
-            self._whole.append(Sound(event.item.id, "user", t_s, self._clock.format, clips))
+            duration_s = bytes_to_ms(sum(map(len, clips)), self._clock.format) / 1000
+            self._whole.append(Sound(event.item.id, "user", t_s - duration_s, self._clock.format, clips))
 
     # ------------------------------------------------------------ the model
     @_on(ev.ResponseCreated)

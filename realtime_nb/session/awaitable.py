@@ -9,13 +9,14 @@ import os
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 
 from realtime_nb import plots
-from realtime_nb.archive import Header, Recorder, Tape, Writer
+from realtime_nb.archive import Header, Recorder, Tape, Writer, open_history
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
 from realtime_nb.models import ModelCard
@@ -41,7 +42,7 @@ __all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits", "what_if", "plot", "save"),
+    *("history", "turns", "usage", "events", "rate_limits", "what_if", "plot", "save", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""
@@ -223,6 +224,15 @@ class AsyncSession:
             await asyncio.to_thread(recorder.catch_up)  # much may have happened; the rest is little
             await self._follow(recorder)
         return path
+
+    async def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
+        """Write the conversation to a file; see :meth:`realtime_nb.Session.export`."""
+        return await asyncio.to_thread(self._export, path, frame)
+
+    def _export(self, path: str | os.PathLike[str], frame: str | None) -> Path:
+        with TemporaryDirectory() as folder:
+            self._recorder(Path(folder)).close()
+            return open_history(folder).export(path, frame=frame)
 
     def _recorder(self, path: Path) -> Recorder:
         begun = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.actor.link.now_s)

@@ -292,6 +292,34 @@ class Session:
         """
         return self._call(self.aio.save(folder))
 
+    def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
+        """Write the conversation so far to a file; its suffix says as what.
+
+        Parameters
+        ----------
+        path : path
+            ``.wav`` and ``.flac``: both voices in stereo, you left, the model right, on the real time
+            line; ``.csv`` and ``.parquet``: a frame; ``.md``: the transcript; ``.html``: a report of one
+            file with players, plots and frames.
+        frame : str, optional
+            Which frame; without it the one the file is named after, else ``history``.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is written under that suffix, or there is no such frame.
+        MissingExtra
+            Parquet needs pyarrow.
+        AudioError
+            Nothing was said aloud.
+        """
+        return self._call(self.aio.export(path, frame=frame))
+
     # ---------------------------------------------------------------- what it is
     @property
     def id(self) -> str:
