@@ -226,6 +226,15 @@ class BudgetGuard:
         ----------
         tokens : Tokens
             Of the item.
+
+        Examples
+        --------
+        >>> from realtime_nb.models import model
+        >>> guard = BudgetGuard(model("gpt-realtime-mini"))
+        >>> before = guard.estimate()
+        >>> guard.add(Tokens(image=425))
+        >>> guard.estimate() > before
+        True
         """
         self._context += tokens
 
