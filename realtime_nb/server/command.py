@@ -7,10 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.catalog import TIERS
-from realtime_nb.server.options import ServerOptions, new_token
+from realtime_nb.server.options import SIZES, ServerOptions, new_token
 
 __all__ = ["Command", "parse_options"]
 
@@ -29,6 +31,9 @@ _LIMITS = (
     ("--max-session-s", float, Limits().session_s, "length of a session, in seconds"),
     ("--idle-s", float, Limits().idle_s, "idle time that ends a session, in seconds"),
 )
+_OF_A_SESSION = msgspec.structs.asdict(Limits())
+_ALL_LIMITS = {**_OF_A_SESSION, **{name: getattr(ServerOptions, name) for name in SIZES}}
+"""Every limit there is, by name, with its usual value."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +81,28 @@ def parse_options(argv: Sequence[str] | None = None, *, prog: str = "python -m r
         When the options would be unsafe.
     """
     given = _parser(prog).parse_args(argv)
+    usual = {"sessions": given.sessions, "session_s": given.max_session_s, "idle_s": given.idle_s}
+    bounds = {**usual, **dict(given.limit)}
     options = ServerOptions(
         host=given.host,
         port=given.port if given.port is not None else 0 if given.child else PORT,
         token=None if given.no_token else _token(given.token),
         hosts=tuple(given.allow_host),
         origins=tuple(given.origin),
-        sessions=given.sessions,
-        limits=Limits(session_s=given.max_session_s, idle_s=given.idle_s),
+        limits=Limits(**{name: bounds.pop(name) for name in _OF_A_SESSION if name in bounds}),
+        **bounds,
         require_model=given.require_model,
         deflate=not given.no_deflate,
     )
     return Command(options, given.asr, given.llm, given.tts, given.tier, given.child)
+
+
+def _limit(given: str) -> tuple[str, float]:
+    """Read ``NAME=N``."""
+    name, _, value = given.partition("=")
+    if name not in _ALL_LIMITS:
+        raise argparse.ArgumentTypeError(f"there is no limit {name!r}; there are {', '.join(_ALL_LIMITS)}")
+    return name, type(_ALL_LIMITS[name])(value)
 
 
 def _token(given: str | None) -> Secret:
@@ -113,6 +128,14 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--origin", action="append", default=[], metavar="URL", help="a web origin that may connect")
     for flag, kind, usual, what in _LIMITS:
         parser.add_argument(flag, type=kind, default=usual, metavar="N", help=f"{what} (%(default)s)")
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help=f"any limit, by its name: {', '.join(_ALL_LIMITS)}",
+    )
     parser.add_argument("--require-model", action="store_true", help="refuse connections that name no model")
     parser.add_argument("--no-deflate", action="store_true", help="do not offer compression")
     parser.add_argument("--child", action="store_true", help="report in JSON lines, and end with standard input")

@@ -13,7 +13,7 @@ from realtime_nb.errors import ConfigError
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 
-__all__ = ["LOOPBACK_NAMES", "ServerOptions", "is_loopback", "new_token"]
+__all__ = ["LOOPBACK_NAMES", "SIZES", "ServerOptions", "is_loopback", "new_token"]
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """The names this machine has for itself, as a Host header spells them."""
@@ -97,7 +97,7 @@ class ServerOptions:
                 f"the server would listen on {self.host} without a token: beyond this machine everybody could use it",
                 hint=f"realtime-nb serve --host {self.host} --token {new_token().reveal()}",
             )
-        _check_positive("ServerOptions", {name: getattr(self, name) for name in _SIZES})
+        _check_positive("ServerOptions", {name: getattr(self, name) for name in SIZES})
         _check_positive("Limits", msgspec.structs.asdict(self.limits))
 
     @property
@@ -107,7 +107,7 @@ class ServerOptions:
         return frozenset(name.lower() for name in (*LOOPBACK_NAMES, own, *self.hosts))
 
 
-_SIZES = (
+SIZES = (
     "sessions",
     "hearing_bytes",
     "send_bytes",
@@ -118,6 +118,7 @@ _SIZES = (
     "ping_timeout_s",
     "body_bytes",
 )
+"""The limits of the server itself, beside those of each session."""
 
 
 def _check_positive(where: str, limits: Mapping[str, float | None]) -> None:

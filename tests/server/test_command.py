@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from realtime_nb.errors import ConfigError
+from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.command import TOKEN_VARIABLE, parse_options
+from realtime_nb.server.options import SIZES
 
 
 def test_the_defaults_are_safe() -> None:
@@ -42,6 +45,28 @@ def test_every_option_arrives() -> None:
     assert (options.limits.session_s, options.limits.idle_s) == (60.0, 30.0)
     assert options.require_model
     assert not options.deflate
+
+
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
+def test_every_limit_of_a_session_is_an_option(name: str) -> None:
+    """``--limit NAME=N`` sets any of them, and leaves the others."""
+    limits = parse_options(["--limit", f"{name}=7"]).options.limits
+    assert getattr(limits, name) == 7
+    assert limits == msgspec.structs.replace(Limits(), **{name: 7})
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_limit_of_the_server_is_an_option(name: str) -> None:
+    """``--limit NAME=N`` sets these, too."""
+    assert getattr(parse_options(["--limit", f"{name}=7", "--limit", "items=8"]).options, name) == 7
+
+
+@pytest.mark.parametrize("given", ["nope=1", "items", "items=many", "items="])
+def test_a_limit_that_is_none_is_a_usage_error(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is none, or a value that is no number, ends with the usage."""
+    with pytest.raises(SystemExit):
+        parse_options(["--limit", given])
+    assert "--limit" in capsys.readouterr().err
 
 
 def test_no_token_is_for_this_machine_alone() -> None:
