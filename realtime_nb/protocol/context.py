@@ -222,7 +222,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         ContextOverflow
             When nothing may be dropped, or dropping does not help.
         """
-        limit = limits.max_input_tokens - fixed.total
+        most = min(limits.max_input_tokens, limits.context_tokens)
+        limit = most - fixed.total
         ratio = 1.0
         if isinstance(truncation, RetentionRatio):
             ratio = truncation.retention_ratio
@@ -232,10 +233,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         first = 0
         if total > limit:
             if truncation == "disabled":
-                raise ContextOverflow(f"{total + fixed.total} tokens do not fit into {limits.max_input_tokens}")
+                raise ContextOverflow(f"{total + fixed.total} tokens do not fit into {most}")
             first, total = _drop(items, total, int(limit * ratio))
         if total > limit or limit < 0:
-            raise ContextOverflow(f"{total + fixed.total} tokens do not fit into {limits.max_input_tokens}")
+            raise ContextOverflow(f"{total + fixed.total} tokens do not fit into {most}")
         kept = _without_orphans(items[first:]) if first else items
         return cls(ids=tuple(item.id for item, _ in kept), fixed=fixed, costs=tuple(cost for _, cost in kept))
 

@@ -7,7 +7,7 @@ import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -180,6 +180,24 @@ def test_time(make_wire: MakeWire, bound: str, code: str, beyond: int) -> None:
     assert [effect.code for effect in wire.asked if isinstance(effect, fx.Close)] == ([] if beyond < 0 else [1001])
 
 
+@around
+@pytest.mark.parametrize("bound", ["max_input_tokens", "context_tokens"])
+def test_tokens_that_are_read(make_wire: MakeWire, bound: str, beyond: int) -> None:
+    """Where nothing may be dropped, a context of so many tokens is read, and one of a token more fails the response."""
+
+    def answered(limits: Limits) -> ev.ResponseDone:
+        wire = make_wire(Session(truncation="disabled"), limits=limits)
+        wire.say("one two three four")
+        wire.send(ev.ResponseCreate())
+        wire.report(fx.Generated("resp_1", "stop"))
+        return cast("ev.ResponseDone", wire.last(ev.ResponseDone))
+
+    usage = answered(within()).response.usage
+    assert usage is not None
+    done = answered(within(**{bound: usage.input_tokens - beyond}))
+    assert done.response.status == ("failed" if beyond > 0 else "completed")
+
+
 # ---------------------------------------------------------------- what a response may be told
 def respond(**response: Any) -> str:
     """A response.create."""
@@ -229,7 +247,6 @@ def test_metadata(make_wire: MakeWire, metadata: Callable[[int], dict[str, str]]
 
 
 def test_every_limit_is_tested_here() -> None:
-    """No limit goes untested: each name stands in this file, or with what it bounds."""
-    elsewhere = {"context_tokens", "max_input_tokens", "max_output_tokens"}  # tests/protocol/test_context.py
+    """No limit goes untested: each name stands in this file."""
     source = Path(__file__).read_text()
-    assert [name for name in Limits.__struct_fields__ if name not in elsewhere and name not in source] == []
+    assert [name for name in Limits.__struct_fields__ if name not in source] == []
