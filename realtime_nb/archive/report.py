@@ -23,7 +23,7 @@ _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1e21;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}
-.item{margin:1rem 0;padding-left:.8rem;border-left:3px solid #c8ccd0}.item b{display:block}.said{white-space:pre-wrap}
+.item{margin:1rem 0;padding-left:.8rem;border-left:3px solid #c8ccd0}.item>b{display:block}.said{white-space:pre-wrap}
 table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}
 th,td{padding:2px 8px;text-align:left;border-bottom:1px solid #e3e5e8;vertical-align:top}img{max-width:100%}
 """

@@ -65,8 +65,13 @@ class SoundShelf(Mapping[str, Audio]):
     def __len__(self) -> int:
         return len(self.lines)
 
+    @property
+    def duration_s(self) -> float:
+        """All of them together, in seconds."""
+        return sum(line.duration_s for line in self.lines.values())
+
     def __repr__(self) -> str:
-        return f"{len(self)} sounds, {sum(line.duration_s for line in self.lines.values()):.1f} s"
+        return f"{len(self)} sounds, {self.duration_s:.1f} s"
 
 
 class SavedHistory(History):
@@ -150,7 +155,7 @@ class SavedHistory(History):
             "begun": self.begun,
             "turns": str(len(self._fold.responses)),
             "events": f"{self._count:,}",
-            "sounds": repr(self.sounds),
+            "sound": f"{self.sounds.duration_s:.1f} s",
         }
         if self.damage:
             facts["damage"] = _told(self.damage)

@@ -133,7 +133,8 @@ def test_what_it_says_of_itself(talk: Any, keep: Keep) -> None:
     """Its repr has the facts of the session; its plots are those of a session."""
     saved = open_history(keep(talk))
     assert "turns 2" in repr(saved)
-    assert "5 sounds, 3.3 s" in repr(saved)
+    assert "sound 3.3 s" in repr(saved)
+    assert repr(saved.sounds) == "5 sounds, 3.3 s"
     assert saved.card == talk.header.card
     assert (saved.id, saved.brain) == ("sess_1", "a model")
     assert isinstance(saved.plot, PlotAccessor)
