@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -89,4 +90,5 @@ class Recorder:
             for sound in self._tape.unfinished:
                 self._thread.submit(self._try, self.writer.put, sound)
         self._thread.shutdown(wait=True)
-        self._try(self.writer.close)
+        with contextlib.suppress(OSError) if self.error is not None else contextlib.nullcontext():
+            self.writer.close()

@@ -131,8 +131,10 @@ class Writer:
 
     def close(self) -> None:
         """Sync, and let the file go."""
-        self.sync()
-        os.close(self._file)
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
 
 
 def read_sound(folder: Path, name: str) -> Audio:
