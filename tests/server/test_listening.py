@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from realtime_nb.audio import Audio
 from realtime_nb.audio.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatRequest, Samples, Transcription
 from realtime_nb.testing.stages import StubAsr, StubLlm, stub_engine, stub_speech
@@ -103,6 +105,30 @@ def test_a_breath_makes_no_response(serve: Any, dial: Any) -> None:
     caller.speak()
     caller.until("response.done")
     assert len(caller.all("response.created")) == 1
+
+
+@pytest.mark.models
+def test_the_real_ear_takes_breaths_and_clicks_for_none(
+    serve: Any, dial: Any, data: Path, weights_or_skip: Callable[..., Mapping[str, Path]]
+) -> None:
+    """Breaths, clicks and a hum make no turn with the voice detector that is shipped; a person speaking does."""
+    files = weights_or_skip("silero-vad")
+    from realtime_nb.engine.silero import SileroVad
+
+    vad = SileroVad(files)
+    caller = session(serve, dial, vad=vad)
+    dice = np.random.default_rng(3)
+    hiss = dice.normal(0, 1, 24_000 * 6 // 10)
+    breath = 0.05 * np.convolve(hiss, np.ones(12) / 3.5, "same") * np.hanning(len(hiss))
+    click = np.zeros(2_400)
+    click[:60] = 0.8
+    hum = 0.1 * np.sin(2 * np.pi * 50 * np.arange(24_000) / 24_000)
+    for noise in (breath, click, hum) * 3:
+        caller.append(Audio.from_array(noise.astype(np.float32), rate=24_000).to_pcm16() + silence(500))
+    answered(caller)
+    assert not caller.all("input_audio_buffer.speech_started")
+    caller.append(Audio.read(data / "goforward.wav").resample(24_000).to_pcm16() + silence(800))
+    caller.until("input_audio_buffer.committed")
 
 
 def test_nobody_speaks_for_a_while(serve: Any, dial: Any) -> None:
