@@ -15,7 +15,8 @@ from realtime_nb.protocol.formats import AudioFormat, Pcm, Pcma, Pcmu
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputImage, InputText, Message, OutputAudio
 from realtime_nb.testing.stages import Call, StubLlm, StubTts, stub_engine
 
-PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+PIXEL = f"data:image/png;base64,{_PNG}"
 
 
 def request(*items: Any, **more: Any) -> GenerateRequest:
