@@ -86,8 +86,7 @@ def grammar(request: ChatRequest, *, end: str = "") -> str | None:
 
 def _call(tool: Tool) -> str:
     schema = plain_schema(tool.parameters)
-    schema |= {"type": "object", "properties": schema.get("properties", {})}
-    schema.setdefault("additionalProperties", False)  # a model that may invent parameters does
+    schema = {"additionalProperties": False, **schema, "type": "object", "properties": schema.get("properties", {})}
     # "lenient": what a schema says that the grammar cannot hold is left out, instead of the whole grammar.
     spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
     return f'{json.dumps(tool.name + MIDDLE)} %json {json.dumps(schema | {"x-guidance": spaces})} "}}"'
@@ -167,6 +166,7 @@ def _kept_parts(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["properties"] = {str(name): plain_schema(part) for name, part in schema["properties"].items()}
         required = schema.get("required")
         kept["required"] = [name for name in kept["properties"] if isinstance(required, list) and name in required]
+        kept["additionalProperties"] = False  # a model that may invent parameters does, without end
     if isinstance(schema.get("items"), Mapping):
         kept["items"] = plain_schema(schema["items"])
     more = schema.get("additionalProperties")
@@ -216,6 +216,8 @@ class CallReader:
         """How many were passed on."""
         self.repeats = False
         """Whether a call was made twice: then nothing new will come."""
+        self.is_cut = False
+        """After :meth:`finish`: whether the first call was not written to its end."""
 
     def feed(self, text: str) -> Iterator[ChatText | ChatCallDelta]:
         """Take the next piece.
@@ -248,6 +250,8 @@ class CallReader:
             At most one.
         """
         if not self._talks:
+            first = self._text.partition("\n")[0].partition(MIDDLE)[2]
+            self.is_cut = bool(self.calls) and not _parses(first[:-1])
             self._text += "\n"
             yield from self._read()
 

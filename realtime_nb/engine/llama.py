@@ -104,7 +104,7 @@ class LlamaLlm:
         self._follows_template = follows_template
         self._key = secrets.token_urlsafe(32)
         self._snapshots = TemporaryDirectory(prefix="realtime-nb-")
-        self._server = _load(path, context_tokens, self._key, self._snapshots.name)
+        self._loaded: Any = _load(path, context_tokens, self._key, self._snapshots.name)
         self._slots = Slots(CONVERSATIONS)
         self._count = lru_cache(maxsize=8192)(self._ask_count)
 
@@ -125,7 +125,7 @@ class LlamaLlm:
 
     def close(self) -> None:
         """Let go of the model; nothing may be asked of it any more."""
-        self._server = None
+        self._loaded = None
         self._snapshots.cleanup()
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
@@ -147,7 +147,7 @@ class LlamaLlm:
                     break
         if reader and not cancel.is_set():
             yield from reader.finish()
-        reason = "cancelled" if cancel.is_set() else _reason(last, called=bool(reader and reader.calls))
+        reason = "cancelled" if cancel.is_set() else _reason(last, reader)
         cached = int(read.get("cache", 0))
         yield ChatEnd(
             reason, int(read.get("total", cached)), cached, last.get("timings", {}).get("predicted_n", pieces)
@@ -175,10 +175,14 @@ class LlamaLlm:
         finally:
             self._slots.give_back(place)
 
+    @property
+    def _server(self) -> Any:
+        if self._loaded is None:
+            raise ModelError(f"{self.name} was closed: a brain that was let go answers no more.")
+        return self._loaded
+
     def _run(self, body: Chunk, *tell: Tell[Chunk]) -> None:
         """Block until llama.cpp has answered."""
-        if self._server is None:
-            raise ModelError(f"{self.name} was closed: a brain that was let go answers no more.")
         run = self._server.handle_chat_completions if self._follows_template else self._server.handle_completions
         run(body, *tell)
 
@@ -244,14 +248,16 @@ def _load(path: Path, context_tokens: int, key: str, snapshots: str) -> Any:
     params.warmup = True
     params.verbosity = 0
     params.api_keys = [key]  # it always opens a port on the loopback
-    params.n_threads_http = 1
+    params.n_threads_http = 4  # to count tokens while a cache is waited for
     params.ui = False
     params.slot_save_path = f"{snapshots}/"
     try:
         with _signals_kept():
-            return xllamacpp.Server(params)
+            server = xllamacpp.Server(params)
+        server.handle_completions({"prompt": "Hello", "max_tokens": 1})  # one that was never used can never be let go
     except Exception as fault:  # llama.cpp raises bare exceptions of many kinds
         raise ModelError(f"{path.name} does not load: {fault}", hint="realtime-nb models verify") from fault
+    return server
 
 
 _SIGNALS_LOCK: Final = threading.Lock()
@@ -297,6 +303,8 @@ def _text(chunk: Chunk) -> str:
     return choices[0].get("delta", {}).get("content") or choices[0].get("text") or ""
 
 
-def _reason(last: Chunk, *, called: bool) -> str:
+def _reason(last: Chunk, reader: CallReader | None) -> str:
     ended = (last.get("choices") or [{}])[0].get("finish_reason")
-    return "length" if ended == "length" else "tool_calls" if called else "stop"
+    if ended == "length" or (reader and reader.is_cut):
+        return "length"
+    return "tool_calls" if reader and reader.calls else "stop"

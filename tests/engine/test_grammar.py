@@ -143,7 +143,10 @@ def test_whatever_a_client_sends_becomes_a_correct_schema(schema: Any) -> None:
     [
         ({"type": "float"}, {"type": "number"}),
         ({"type": ["str", "null"]}, {"type": ["string", "null"]}),
-        ({"properties": {"a": {"type": "int"}}}, {"type": "object", "properties": {"a": {"type": "integer"}}}),
+        (
+            {"properties": {"a": {"type": "int"}}},
+            {"type": "object", "properties": {"a": {"type": "integer"}}, "required": [], "additionalProperties": False},
+        ),
         ({"oneOf": [{"const": 1}, {"const": 2}]}, {"anyOf": [{"const": 1}, {"const": 2}]}),
         ({"type": "array", "items": {"type": "bool"}}, {"type": "array", "items": {"type": "boolean"}, "maxItems": 32}),
         ({"type": "array", "minItems": 50}, {"type": "array", "minItems": 50, "maxItems": 50}),
@@ -153,7 +156,7 @@ def test_whatever_a_client_sends_becomes_a_correct_schema(schema: Any) -> None:
 )
 def test_a_schema_keeps_what_a_grammar_can_hold(given: Any, kept: dict[str, Any]) -> None:
     """Types by the names people use for them, values, limits, parts."""
-    assert {name: value for name, value in plain_schema(given).items() if name != "required"} == kept
+    assert plain_schema(given) == kept
 
 
 # ---------------------------------------------------------------- reading
@@ -204,3 +207,13 @@ def test_a_further_call_that_was_cut_is_dropped() -> None:
     """Half a call is none."""
     text = line("set_timer", {"minutes": 5})[len(PREFILL) :] + "\n" + line("get_weather", {"city": "Paris"})[:-9]
     assert calls(read(text)) == [("set_timer", {"minutes": 5})]
+
+
+@pytest.mark.parametrize(("written", "is_cut"), [(30, True), (50, True), (1000, False)])
+def test_a_first_call_that_was_cut_is_known_as_cut(written: int, *, is_cut: bool) -> None:
+    """Its pieces are out; whoever reads is told that they are not all."""
+    reader = CallReader()
+    for _delta in reader.feed(line("set_timer", {"minutes": 5, "name": "tea"})[len(PREFILL) :][:written]):
+        pass
+    assert not list(reader.finish())
+    assert reader.is_cut is is_cut
