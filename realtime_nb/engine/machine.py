@@ -78,15 +78,23 @@ def _machine_bytes() -> int:
 
 def _container_bytes() -> int:
     """What is left of a container's limit (cgroup v2, then v1)."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    for limit, used, parts in (
+        ("memory.max", "memory.current", "memory.stat"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
     ):
         try:
-            return int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text())
+            return (
+                int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()) + _cached_bytes(_CGROUP / parts)
+            )
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return 1 << 62
+
+
+def _cached_bytes(stat: Path) -> int:
+    """What of a container's memory only caches files, and is given up when it is wanted."""
+    table = dict(line.split(" ", 1) for line in stat.read_text(encoding="ascii").splitlines())
+    return int(table.get("inactive_file", 0)) + int(table.get("active_file", 0))
 
 
 def _container_cores() -> int:

@@ -324,3 +324,30 @@ def test_the_servers_own_words_are_passed_on(peer: Peer) -> None:
     peer.status, peer.chunks = 404, [b'{"error": {"message": "model m not found"}}']
     with pytest.raises(ModelError, match="answered 404: model m not found"):
         answer(llm, ask("Hi."))
+
+
+@pytest.mark.models
+def test_llama_cpps_own_server_takes_a_stage(
+    weights_or_skip: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words are streamed and tokens counted, the cached ones too; without the key, it is refused."""
+    pytest.importorskip("xllamacpp")
+    from realtime_nb.engine.llama import smollm
+
+    brain: Any = smollm(weights_or_skip("smollm2-135m-instruct"))
+    url = f"{brain._server.listening_address}/v1"
+    monkeypatch.setenv(KEY_VARIABLE, brain._key)
+    llm = HttpLlm(url, brain.name)
+    llm.warm((ChatMessage("system", "You are a clock."),))
+    asked = ChatRequest(
+        (ChatMessage("system", "You are a clock."), ChatMessage("user", "Hello, how are you?")), max_tokens=8
+    )
+    *deltas, end = answer(llm, asked)
+    assert deltas
+    assert isinstance(end, ChatEnd)
+    assert end.prompt_tokens > 8
+    assert end.output_tokens == 8
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(ModelError, match="answered 401"):
+        answer(HttpLlm(url, brain.name), asked)
+    brain.close()

@@ -162,3 +162,22 @@ def test_a_picture_is_shown_or_told(sees: bool) -> None:
     assert (message.images == (PIXEL,)) is sees
     assert ("a picture of" in message.text) is not sees
     assert "What is it?" in message.text
+
+
+@pytest.mark.parametrize("limit", [5, 12, 40])
+def test_a_limit_of_tokens_counts_words_and_sound(limit: int) -> None:
+    """A token a word or mark, and one each 50 ms (protocol, 5.2): together never more than the limit."""
+    told = reports(pipeline("One two three. Four five six. Seven."), request(max_output_tokens=limit))
+    speech = [report for report in told if isinstance(report, SpeechDelta)]
+    words = StubLlm().count("".join(report.transcript for report in speech))
+    sound_ms = sum(len(report.audio) for report in speech) / 48
+    assert words + sound_ms / 50 <= limit or not sound_ms
+    end = told[-1]
+    assert isinstance(end, Generated)
+    assert end.reason == "length"
+
+
+def test_no_report_is_empty() -> None:
+    """A clause that has no words makes no sound; every delta brings something."""
+    told = reports(pipeline("Here: ``` and more."), request())
+    assert all(report.transcript or report.audio for report in told if isinstance(report, SpeechDelta))
