@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import realtime_nb as rt
@@ -11,11 +12,6 @@ HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "tests" / "data"
 
 
-def get_weather(city: str) -> str:
-    """The weather in a city, now."""
-    return f"22 degrees and sunny in {city}"
-
-
 def main() -> None:
     """Talk, and draw who spoke when."""
     with rt.connect(
@@ -23,10 +19,11 @@ def main() -> None:
         instructions="You are a friendly companion. Answer in one or two short sentences.",
         turn_detection={"type": "server_vad", "silence_duration_ms": 400},
         transcription="whisper-1",
-        tools=[get_weather],
     ) as session:
-        session.say(chunk for chunk in rt.Audio.read(DATA / "question.wav").chunks(0.02))
-        session.say("What is the weather in Paris?")
+        for name in ("question.wav", "something.wav"):
+            turn = session.say(chunk for chunk in rt.Audio.read(DATA / name).chunks(0.02))
+            time.sleep(turn.audio.duration_s)  # a person listens to the end before they go on
+        session.say("What is the capital of France?")
         with plots.theme("light"):
             axes = plots.timeline(session.history, session.turns, session.events, figsize=(9, 2.6))
             axes.figure.savefig(HERE / "timeline.png", dpi=110)
