@@ -116,7 +116,8 @@ class Engine:
         assert self._process.stderr is not None  # noqa: S101 - it was started with pipes
         self._drains.append(asyncio.create_task(self._drain(self._process.stderr)))
         while not self.url:
-            line = await asyncio.wait_for(self._process.stdout.readline(), START_S)
+            async with asyncio.timeout(START_S):
+                line = await self._process.stdout.readline()
             if not line:
                 raise await self._stillborn()
             self._take(_report(line), watch)

@@ -261,7 +261,8 @@ class Link:
                     return found
                 waiter.clear()
                 try:
-                    await asyncio.wait_for(waiter.wait(), timeout_s)
+                    async with asyncio.timeout(timeout_s):  # on 3.11, wait_for loses a cancel that meets an event
+                        await waiter.wait()
                 except TimeoutError:
                     raise TimeoutError(f"waited {timeout_s:g} s for {what}; the server sent nothing") from None
         finally:

@@ -103,3 +103,24 @@ def test_a_server_that_leaves_before_it_began() -> None:
             await open_actor(near, rt.model("gpt-realtime-mini"), fields={"type": "realtime"})
 
     asyncio.run(leave())
+
+
+def test_a_cancel_that_meets_an_event_is_not_lost() -> None:
+    """Whoever waits is cancelled even if an event wakes them in the same breath."""
+
+    async def test(session: AsyncSession) -> bool:
+        link = session.actor.link
+        for breaths in range(4):  # the event comes as many turns of the loop before the cancel
+            waiting = asyncio.create_task(link.until(lambda: None, 5))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            link.wake()
+            for _ in range(breaths):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting}, timeout=1)
+            if not waiting.cancelled():
+                return False
+        return True
+
+    assert run(test=test)
