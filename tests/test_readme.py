@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import realtime_nb as rt
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -36,6 +38,9 @@ def test_the_blocks_of_the_readme_run_in_order(monkeypatch: pytest.MonkeyPatch) 
     blocks = BLOCK.findall((ROOT / "README.md").read_text())
     assert len(blocks) >= 3
     namespace: dict[str, Any] = {}
-    for block in blocks:
-        run_cell(block, namespace)
+    try:
+        for block in blocks:
+            run_cell(block, namespace)
+    finally:
+        rt.local.stop()
     assert "paris" in namespace["session"].history["arguments"].dropna().str.lower().str.cat()

@@ -13,6 +13,13 @@ import realtime_nb as rt
 pytestmark = [pytest.mark.models, pytest.mark.usefixtures("engine_weights")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _engine_ends() -> Iterator[None]:
+    """The engine stays warm between these tests, and is gone after them."""
+    yield
+    rt.local.stop()
+
+
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[rt.Session]:
     """What ``rt.connect()`` gives a person without a key."""
