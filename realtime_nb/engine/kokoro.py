@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,9 @@ import numpy as np
 
 from realtime_nb.engine.base import Samples
 from realtime_nb.engine.espeak import phonemes
-from realtime_nb.engine.ort import Cancelled, Model
-from realtime_nb.engine.utterance import breaths
-from realtime_nb.engine.voices import VOICES, Voice, voice_for
+from realtime_nb.engine.ort import Model
+from realtime_nb.engine.utterance import SpeaksByBreath
+from realtime_nb.engine.voices import VOICES, Voice
 
 __all__ = ["KokoroTts", "alphabet"]
 
@@ -82,7 +82,7 @@ def alphabet(sounds: str, *, british: bool = False) -> str:
     return sounds
 
 
-class KokoroTts:
+class KokoroTts(SpeaksByBreath):
     """Speaks English, in ten voices.
 
     Parameters
@@ -101,32 +101,6 @@ class KokoroTts:
             voice.kokoro: np.fromfile(files[f"{voice.kokoro}.bin"], dtype="<f4").reshape(_STYLE)
             for voice in VOICES.values()
         }
-
-    def speak(self, text: str, *, voice: str, speed: float, cancel: threading.Event) -> Iterator[Samples]:
-        """Say a clause, or more.
-
-        Parameters
-        ----------
-        text : str
-            What to say; one chunk of sound for each 240 characters at most.
-        voice : str
-            One of the API's names; any other gets a stable voice (:func:`realtime_nb.engine.voices.voice_for`).
-        speed : float
-            1 is the voice's own pace; the API allows 0.25 to 1.5.
-        cancel : threading.Event
-            Set it, and the speech ends within 100 ms.
-
-        Yields
-        ------
-        ndarray of float32, shape (n,)
-            At :attr:`rate`.
-        """
-        speaker = voice_for(voice)
-        for said in breaths(text, speed):
-            try:
-                yield self._say(said, speaker, speed, cancel)
-            except Cancelled:
-                return
 
     def _say(self, said: str, speaker: Voice, speed: float, cancel: threading.Event) -> Samples:
         british = speaker.kokoro.startswith("b")

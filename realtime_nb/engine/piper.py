@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,9 @@ import numpy as np
 from realtime_nb.audio.resample import resample
 from realtime_nb.engine.base import Samples
 from realtime_nb.engine.espeak import phonemes
-from realtime_nb.engine.ort import Cancelled, Model
-from realtime_nb.engine.utterance import breaths
-from realtime_nb.engine.voices import Voice, voice_for
+from realtime_nb.engine.ort import Model
+from realtime_nb.engine.utterance import SpeaksByBreath
+from realtime_nb.engine.voices import Voice
 
 __all__ = ["PiperTts"]
 
@@ -27,7 +27,7 @@ _GAIN: Final = 1.5
 """Brings the voice joe, whose peaks are at 0.5 to 0.6, to the usual level."""
 
 
-class PiperTts:
+class PiperTts(SpeaksByBreath):
     """Speaks English.
 
     Parameters
@@ -47,32 +47,6 @@ class PiperTts:
         self._espeak_voice: str = config["espeak"]["voice"]
         self._model_rate: int = config["audio"]["sample_rate"]
         self._noise: Mapping[str, Any] = config["inference"]
-
-    def speak(self, text: str, *, voice: str, speed: float, cancel: threading.Event) -> Iterator[Samples]:
-        """Say a clause, or more.
-
-        Parameters
-        ----------
-        text : str
-            What to say; one chunk of sound for each 240 characters at most.
-        voice : str
-            One of the API's names; any other gets a stable voice (:func:`realtime_nb.engine.voices.voice_for`).
-        speed : float
-            1 is the voice's own pace; the API allows 0.25 to 1.5.
-        cancel : threading.Event
-            Set it, and the speech ends within 100 ms.
-
-        Yields
-        ------
-        ndarray of float32, shape (n,)
-            At :attr:`rate`.
-        """
-        speaker = voice_for(voice)
-        for said in breaths(text, speed):
-            try:
-                yield self._say(said, speaker, speed, cancel)
-            except Cancelled:
-                return
 
     def _say(self, said: str, speaker: Voice, speed: float, cancel: threading.Event) -> Samples:
         ids = self._phoneme_ids(phonemes(said, voice=self._espeak_voice))
