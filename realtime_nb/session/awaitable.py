@@ -11,33 +11,27 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from realtime_nb import plots
 from realtime_nb.archive import Header, Recorder, Tape, Writer, open_history
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import LocalProtocolError
-from realtime_nb.models import ModelCard
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
 from realtime_nb.protocol.faults import EventError
-from realtime_nb.protocol.session_config import Session as Config
 from realtime_nb.session.actor import ANSWER_S, Actor
 from realtime_nb.session.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.parts import Said, sort_parts
+from realtime_nb.session.seen import Seen
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    import pandas as pd
-
-    from realtime_nb.plots import PlotAccessor
-
-__all__ = ["PUBLIC", "AsyncSession", "facts", "prepare"]
+__all__ = ["PUBLIC", "AsyncSession", "prepare"]
 
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
@@ -93,7 +87,7 @@ def prepare(
     return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
 
 
-class AsyncSession:
+class AsyncSession(Seen):
     """A conversation with a model; ``session.aio``.
 
     Parameters
@@ -103,7 +97,7 @@ class AsyncSession:
     """
 
     def __init__(self, actor: Actor) -> None:
-        self.actor = actor
+        super().__init__(actor)
         self._tape = Tape(actor.link.log)
         self._recorders: dict[Path, Recorder] = {}
         weakref.finalize(self, _drop, actor)  # a session nobody holds any more leaves no socket behind
@@ -180,42 +174,7 @@ class AsyncSession:
                 raise LocalProtocolError(error.message, hint='session.send({"type": "response.cancel"})') from None
         return await self.actor.link.send(event)
 
-    # ---------------------------------------------------------------- what happened
-    @property
-    def history(self) -> pd.DataFrame:
-        """The conversation: one row an item."""
-        return self.actor.history.history
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """The responses: one row each, with latencies, tokens and cost."""
-        return self.actor.history.turns
-
-    @property
-    def usage(self) -> pd.DataFrame:
-        """The tokens: one row a response, direction, modality and cached or not, with its price."""
-        return self.actor.history.usage
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """The wire: one row an event."""
-        return self.actor.history.events
-
-    @property
-    def rate_limits(self) -> pd.DataFrame:
-        """What was left of the rate limits, as the server told."""
-        return self.actor.history.rate_limits
-
-    @property
-    def what_if(self) -> pd.DataFrame:
-        """What the same tokens cost by every model card, the cheapest first."""
-        return self.actor.history.what_if
-
-    @property
-    def plot(self) -> PlotAccessor:
-        """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
-        return plots.PlotAccessor(self)
-
+    # ---------------------------------------------------------------- keeping it
     async def save(self, folder: str | os.PathLike[str]) -> Path:
         """Keep the conversation in a folder; see :meth:`realtime_nb.Session.save`."""
         path = _whole_path(folder)
@@ -245,36 +204,6 @@ class AsyncSession:
         if self.actor.link.closed is not None:
             await asyncio.to_thread(recorder.close)
 
-    # ---------------------------------------------------------------- what it is
-    @property
-    def id(self) -> str:
-        """The session's id at the server."""
-        return self.actor.session.id
-
-    @property
-    def config(self) -> Config:
-        """The settings in force, as the server last told them."""
-        return self.actor.session
-
-    @property
-    def card(self) -> ModelCard:
-        """The model's card."""
-        return self.actor.card
-
-    @property
-    def brain(self) -> str:
-        """Which model really answers: the local engine names its own, another server is taken at its word."""
-        return self.config.brain or self.config.model
-
-    @property
-    def budget_usd(self) -> float | None:
-        """What may be spent, in US dollars; may be set."""
-        return self.actor.guard.budget_usd
-
-    @budget_usd.setter
-    def budget_usd(self, usd: float | None) -> None:
-        self.actor.guard.budget_usd = usd
-
     # ---------------------------------------------------------------- the end
     @at_home
     async def close(self) -> None:
@@ -291,27 +220,8 @@ class AsyncSession:
     ) -> None:
         await self.close()
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a session is a live connection: it does not travel in a pickle; its frames do")
-
     def __dir__(self) -> list[str]:
         return sorted(PUBLIC)
-
-    def __repr__(self) -> str:
-        return f"AsyncSession({', '.join(f'{name} {fact}' for name, fact in facts(self).items())})"
-
-
-def facts(session: AsyncSession) -> dict[str, str]:
-    """What a person wants to know of a session."""
-    guard, end = session.actor.guard, session.actor.link.closed
-    budget = "" if guard.budget_usd is None else f" of ${guard.budget_usd:.2f}"
-    return {
-        "model": session.card.name,
-        "brain": session.brain,
-        "turns": str(len(session.actor.book.turns)),
-        "cost": f"${guard.spent_usd:.6f}{budget}",
-        "state": "open" if end is None else f"closed ({end.code})" if end.code else "closed",
-    }
 
 
 def _whole_path(folder: str | os.PathLike[str]) -> Path:

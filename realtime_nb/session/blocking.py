@@ -6,25 +6,21 @@ from collections.abc import Callable, Coroutine
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime_nb.display import Show, Showing
-from realtime_nb.models import ModelCard
 from realtime_nb.portal import call_on
-from realtime_nb.protocol.session_config import Session as Config
 from realtime_nb.session.actor import ANSWER_S
-from realtime_nb.session.awaitable import PUBLIC, AsyncSession, facts, prepare
+from realtime_nb.session.awaitable import PUBLIC, AsyncSession, prepare
 from realtime_nb.session.config import ResponseConfig, SessionConfig
 from realtime_nb.session.deltas import Deltas
+from realtime_nb.session.seen import Seen
 from realtime_nb.turn import Turn
 
 if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
-    import pandas as pd
-
-    from realtime_nb.plots import PlotAccessor
 
 __all__ = ["Session"]
 
@@ -32,7 +28,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Session:
+class Session(Seen):
     """A conversation with a model; :func:`realtime_nb.connect` gives one.
 
     Its methods wait for their result; ``session.aio`` has the same ones to be
@@ -45,11 +41,12 @@ class Session:
     """
 
     def __init__(self, aio: AsyncSession) -> None:
+        super().__init__(aio.actor)
         self.aio = aio
         """The same session, to be awaited: ``turn = await session.aio.say("Hello.")``."""
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return call_on(self.aio.actor.loop, work)
+        return call_on(self.actor.loop, work)
 
     # ---------------------------------------------------------------- saying
     def say(
@@ -112,7 +109,7 @@ class Session:
         """
         if not wait:
             return self._open(parts, response, rate, timeout_s).turn
-        actor = self.aio.actor
+        actor = self.actor
         with Showing(show) as view:
             said, params = prepare(actor, parts, response, rate)
             return call_on(actor.loop, actor.say(said, params, timeout_s, view.watch), beat=view.draw)
@@ -146,7 +143,7 @@ class Session:
         return self._open(parts, response, rate, timeout_s)
 
     def _open(self, parts: tuple[Any, ...], response: Any, rate: int | None, timeout_s: float) -> Deltas:
-        actor = self.aio.actor
+        actor = self.actor
         said, params = prepare(actor, parts, response, rate)
         return Deltas(actor, *self._call(actor.open(said, params, timeout_s)))
 
@@ -235,42 +232,7 @@ class Session:
         """
         return self._call(self.aio.send(event))
 
-    # ---------------------------------------------------------------- what happened
-    @property
-    def history(self) -> pd.DataFrame:
-        """The conversation: one row an item."""
-        return self.aio.history
-
-    @property
-    def turns(self) -> pd.DataFrame:
-        """The responses: one row each, with latencies, tokens and cost."""
-        return self.aio.turns
-
-    @property
-    def usage(self) -> pd.DataFrame:
-        """The tokens: one row a response, direction, modality and cached or not, with its price."""
-        return self.aio.usage
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """The wire: one row an event."""
-        return self.aio.events
-
-    @property
-    def rate_limits(self) -> pd.DataFrame:
-        """What was left of the rate limits, as the server told."""
-        return self.aio.rate_limits
-
-    @property
-    def what_if(self) -> pd.DataFrame:
-        """What the same tokens cost by every model card, the cheapest first."""
-        return self.aio.what_if
-
-    @property
-    def plot(self) -> PlotAccessor:
-        """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
-        return self.aio.plot
-
+    # ---------------------------------------------------------------- keeping it
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Keep the conversation in a folder: all of it so far, and whatever comes until the session is closed.
 
@@ -320,36 +282,6 @@ class Session:
         """
         return self._call(self.aio.export(path, frame=frame))
 
-    # ---------------------------------------------------------------- what it is
-    @property
-    def id(self) -> str:
-        """The session's id at the server."""
-        return self.aio.id
-
-    @property
-    def config(self) -> Config:
-        """The settings in force, as the server last told them."""
-        return self.aio.config
-
-    @property
-    def card(self) -> ModelCard:
-        """The model's card."""
-        return self.aio.card
-
-    @property
-    def brain(self) -> str:
-        """Which model really answers."""
-        return self.aio.brain
-
-    @property
-    def budget_usd(self) -> float | None:
-        """What may be spent, in US dollars; may be set."""
-        return self.aio.budget_usd
-
-    @budget_usd.setter
-    def budget_usd(self, usd: float | None) -> None:
-        self.aio.budget_usd = usd
-
     # ---------------------------------------------------------------- the end
     def close(self) -> None:
         """End the session within 2 s; idempotent. The frames and turns stay."""
@@ -363,18 +295,12 @@ class Session:
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a session is a live connection: it does not travel in a pickle; its frames do")
-
     def __dir__(self) -> list[str]:
         return sorted({*PUBLIC, "aio"})
-
-    def __repr__(self) -> str:
-        return f"Session({', '.join(f'{name} {fact}' for name, fact in facts(self.aio).items())})"
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
-            for name, fact in facts(self.aio).items()
+            for name, fact in self._facts.items()
         )
         return f'<table class="rtnb-session"><caption>Session</caption>{rows}</table>'

@@ -567,7 +567,7 @@ def test_both_faces_have_the_same_names() -> None:
     from realtime_nb.session.awaitable import PUBLIC, AsyncSession
 
     def public(face: type) -> set[str]:
-        return {name for name in vars(face) if not name.startswith("_")}
+        return {name for name in dir(face) if not name.startswith("_")}
 
     assert public(rt.Session) == public(AsyncSession) == set(PUBLIC)
 
