@@ -14,6 +14,7 @@ BRAINS = (  # the best first: name, bytes the whole engine needs with it (reside
     ("smollm2-135m-instruct", 0),
 )
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def available_bytes() -> int:
@@ -77,18 +78,35 @@ def _machine_bytes() -> int:
 
 
 def _container_bytes() -> int:
-    """What is left of a container's limit (cgroup v2, then v1)."""
-    for limit, used, parts in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-    ):
-        try:
-            return (
-                int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()) + _cached_bytes(_CGROUP / parts)
-            )
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return 1 << 62
+    """What is left of a container's limit (cgroup v2, then v1), or of any group round it."""
+    files = {"": ("memory.max", "memory.current"), "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes")}
+    return min(_left(folder, *files[kind]) for kind in files for folder in _groups(kind))
+
+
+def _left(folder: Path, limit: str, used: str) -> int:
+    try:
+        held = int((folder / used).read_text()) - _cached_bytes(folder / "memory.stat")
+        return int((folder / limit).read_text()) - held
+    except (OSError, ValueError):  # no such file, or "max"
+        return 1 << 62
+
+
+def _groups(controller: str) -> list[Path]:
+    """Folders of the groups this process is in: the whole machine's or container's first, its own last.
+
+    Parameters
+    ----------
+    controller : str
+        Of cgroup v1; empty for v2, which has one tree.
+    """
+    root = _CGROUP / controller
+    try:
+        lines = [line.split(":", 2) for line in _OWN_GROUPS.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return [root]
+    own = next((path for _, names, path in lines if controller in names.split(",")), "/")
+    steps = [step for step in own.split("/") if step and step != ".."]
+    return [root.joinpath(*steps[:depth]) for depth in range(len(steps) + 1)]
 
 
 def _cached_bytes(stat: Path) -> int:
@@ -99,8 +117,12 @@ def _cached_bytes(stat: Path) -> int:
 
 def _container_cores() -> int:
     """A container's share of processors (cgroup v2: microseconds in a period)."""
+    return min(_share(folder / "cpu.max") for folder in _groups(""))
+
+
+def _share(limit: Path) -> int:
     try:
-        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        quota, period = limit.read_text().split()
         return round(int(quota) / int(period))
     except (OSError, ValueError):  # no such file, or "max"
         return 1 << 10
