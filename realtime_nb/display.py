@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from realtime_nb.local import Progress
     from realtime_nb.turn import Turn
 
-__all__ = ["ProgressView", "Screen", "Show", "Showing", "cell_number", "in_notebook", "plain", "screen_for"]
+__all__ = ["Output", "ProgressView", "Screen", "Show", "Showing", "cell_number", "in_notebook", "plain", "screen_for"]
 
 Show = bool | Callable[[str], object] | None
 """True, False, None (only in a notebook), or a function that is given each new piece of text."""
@@ -159,15 +159,26 @@ class _Words:
             self._tell("\n")
 
 
-class _Output:
+class Output:
     """One output of the cell, made at the first drawing and replaced by each later one."""
 
     def __init__(self) -> None:
         self._handle: Any = None
         self._last: tuple[str, str] | None = None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it stands somewhere already."""
+        return self._last is not None
+
     def draw(self, text: str, html: str) -> None:
-        """Show `html`, or `text` where there is none; nothing happens if that is shown already."""
+        """Show `html`, or `text` where there is none; nothing happens if that is shown already.
+
+        Parameters
+        ----------
+        text, html : str
+            The same in both forms. The first time it must be the cell's own thread; after that, any.
+        """
         if (text, html) == self._last:
             return
         self._last = text, html
@@ -184,7 +195,7 @@ class _Cell:
     """Shows the words in the cell's output; in the end, the whole turn."""
 
     def __init__(self) -> None:
-        self._output = _Output()
+        self._output = Output()
 
     def update(self, turn: Turn) -> None:
         """Draw the words so far, once there are any."""
@@ -222,7 +233,7 @@ class ProgressView:
 
     def __init__(self) -> None:
         self._now: Progress | None = None
-        self._output = _Output() if in_notebook() else None
+        self._output = Output() if in_notebook() else None
         self._bar: Any = None
 
     def note(self, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb.audio import Audio
+from realtime_nb.audio.player import player_html
 from realtime_nb.display import cell_number, plain, words_html
 from realtime_nb.latency import Latency, latency_of
 from realtime_nb.portal import await_on, call_on
@@ -207,7 +208,7 @@ class Turn:
 
     def _repr_html_(self) -> str:
         calls = "".join(f'<div class="rtnb-call"><code>{escape(plain(repr(call)))}</code></div>' for call in self.calls)
-        player = self.audio._repr_html_() if self.audio else ""
+        player = player_html(sound, voice="model") if (sound := self.audio) else ""
         facts = " · ".join(map(escape, self._facts()))
         return (
             f'<div class="rtnb-turn">{words_html(plain(self.transcript or ""), plain(self.text))}{calls}{player}'

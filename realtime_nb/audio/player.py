@@ -12,7 +12,9 @@ from __future__ import annotations
 import base64
 import html
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,7 +24,9 @@ from realtime_nb.audio.pcm import Samples
 if TYPE_CHECKING:
     from realtime_nb.audio.clip import Audio
 
-__all__ = ["MAX_PLAYER_S", "player_html", "waveform_svg"]
+__all__ = ["HUES", "MAX_PLAYER_S", "Voice", "player_html", "waveform_svg"]
+
+Voice = Literal["user", "model"]
 
 MAX_PLAYER_S = 180.0
 """Sound kept in a notebook for one clip, in seconds: about 1.3 MB of its file."""
@@ -30,12 +34,16 @@ MAX_PLAYER_S = 180.0
 _MP3_COMPRESSION = 0.6  # libsndfile's scale: about 40 kbit/s for speech at 24 kHz, 6 kB a second in the notebook
 _WIDTH, _HEIGHT = 640, 84
 _MIDDLE, _SWING = 34.0, 30.0  # of the waveform, above the scale of seconds
-_COLUMNS = 320
+_COLUMNS = 240
+_FINE = 2  # whole numbers of half a unit: short in the file, and finer than a screen's pixel
 _QUIETEST_PEAK = 0.02  # -34 dBFS: what is quieter is drawn small, so that noise does not look like speech
-_COLOUR, _MUTED = "#3d8bfd", "#777c84"  # on white and on #111 at least 3:1 and 4:1 (WCAG 1.4.11 asks 3:1)
+_MUTED = "#777c84"  # on white and on #111 at least 4:1
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200)
 _MOST_LABELS = 9
 _MINUS = "\N{MINUS SIGN}"
+
+HUES: Mapping[Voice, str] = MappingProxyType({"user": "#2a7fcf", "model": "#d9761a"})
+"""Whose sound it is: the hues of the plots, on white and on black at least 3:1 (WCAG 1.4.11)."""
 
 _CARD = (
     "max-width:660px;box-sizing:border-box;border:1px solid rgba(128,128,128,.35);"
@@ -50,13 +58,15 @@ body[data-jp-theme-light="false"] .rtnb-audio audio,body.vscode-dark .rtnb-audio
 """
 
 
-def player_html(audio: Audio) -> str:
+def player_html(audio: Audio, *, voice: Voice = "user") -> str:
     """Draw a clip and put a player under it.
 
     Parameters
     ----------
     audio : Audio
         Any length; only the first :data:`MAX_PLAYER_S` seconds are put into the page, and a note says so.
+    voice : {"user", "model"}
+        Whose sound it is, told by its colour.
 
     Returns
     -------
@@ -64,7 +74,7 @@ def player_html(audio: Audio) -> str:
         HTML that needs no network, no script and no trust.
     """
     facts = _facts(audio)
-    picture = _data_url(waveform_svg(audio).encode(), "image/svg+xml")
+    picture = _data_url(waveform_svg(audio, voice=voice).encode(), "image/svg+xml")
     heard = audio[:MAX_PLAYER_S]
     note = "" if heard is audio or heard.duration_s == audio.duration_s else _note(audio)
     return (
@@ -78,13 +88,15 @@ def player_html(audio: Audio) -> str:
     )
 
 
-def waveform_svg(audio: Audio) -> str:
+def waveform_svg(audio: Audio, *, voice: Voice = "user") -> str:
     """Draw the waveform: peaks pale, mean level strong, a scale of seconds below.
 
     Parameters
     ----------
     audio : Audio
         What to draw; the highest peak fills the height.
+    voice : {"user", "model"}
+        Whose sound it is, told by its colour.
 
     Returns
     -------
@@ -93,10 +105,11 @@ def waveform_svg(audio: Audio) -> str:
     """
     peak, rms = _envelopes(audio.samples)
     scale = _SWING / max(float(peak.max()), _QUIETEST_PEAK)
+    colour, wide = HUES[voice], _WIDTH / len(peak)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">'
-        f'<path d="M0 {_MIDDLE}H{_WIDTH}" stroke="{_COLOUR}" stroke-opacity=".45"/>'
-        f'<g transform="translate(0 {_MIDDLE}) scale({_WIDTH / len(peak):g} 1) translate(.5 0)" fill="{_COLOUR}">'
+        f'<path d="M0 {_MIDDLE}H{_WIDTH}" stroke="{colour}" stroke-opacity=".45"/>'
+        f'<g transform="translate(0 {_MIDDLE}) scale({wide:g} {1 / _FINE:g}) translate(.5 0)" fill="{colour}">'
         f'<path d="{_mirrored(peak * scale)}" fill-opacity=".45"/><path d="{_mirrored(rms * scale)}"/></g>'
         f"{_seconds(audio.duration_s)}</svg>"
     )
@@ -150,11 +163,11 @@ def _envelopes(samples: Samples) -> tuple[Samples, Samples]:
 
 
 def _mirrored(height: Samples) -> str:
-    """Trace an envelope along the top and back along the bottom, a unit of width to a column."""
-    n = len(height)
-    points = [f"{i} {-h:.1f}" for i, h in enumerate(height)]
-    points += [f"{i} {height[i]:.1f}" for i in range(n - 1, -1, -1)]
-    return f"M-.5 0L{'L'.join(points[:n])}L{n - 0.5} 0L{'L'.join(points[n:])}Z"
+    """Trace an envelope along the top and back along the bottom, in steps of one column."""
+    tops = np.rint(height * _FINE).astype(int)
+    falls = -np.diff(tops)
+    there, back = ("".join(f"l{way} {fall}" for fall in order) for way, order in ((1, falls), (-1, falls[::-1])))
+    return f"M-.5 {-tops[0]}h.5{there}h.5V{tops[-1]}h-.5{back}h-.5Z"
 
 
 def _seconds(duration_s: float) -> str:
