@@ -121,12 +121,12 @@ async def _add(actor: Actor, said: Said) -> None:
     """Put it into the conversation, and wait until the server has it."""
     if not isinstance(said.message, Message):
         return
+    actor.guard.know(actor.reading.total())
     actor.guard.check(said.tokens())
     item = replace(said.message, id=actor.link.ids.new("item"))
     conversation = actor.link.connection.conversation
     event_id = await actor.link.send(ConversationItemCreate(item=item))
     await actor.link.until(lambda: item.id in conversation, ADD_S, about=[event_id], what="the item to be added")
-    actor.guard.add(said.tokens())
 
 
 def _price(session: Session, tokens: Tokens) -> str:

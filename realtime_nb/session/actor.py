@@ -24,7 +24,8 @@ from realtime_nb.session.verdict import verdict, with_turn
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.turn import Turn
-from realtime_nb.usage import BudgetGuard, Tokens
+from realtime_nb.usage import BudgetGuard, Reading, Tokens
+from realtime_nb.usage.tokens import text_tokens
 
 __all__ = ["ANSWER_S", "Actor"]
 
@@ -40,7 +41,6 @@ MAX_ATTEMPTS = 5
 """How often a response is asked for while the server's own ones keep coming first."""
 MAX_TOOL_ROUNDS = 8
 """Calls after calls; then the model is asked to answer without any."""
-_CHARS_PER_TOKEN = 3.0
 _BUSY = "conversation_already_has_active_response"
 
 
@@ -67,6 +67,7 @@ class Actor:
         self.link = Link(transport, heard=self._heard, sent=self._sent, gone=self._gone)
         self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
         self.history = History(self.link.log, card)
+        self.reading = Reading(self.link.connection, card)
         self._floor = asyncio.Lock()
         self._speaking: Turn | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -107,9 +108,13 @@ class Actor:
 
     def _heard(self, event: Any, now_s: float) -> None:
         self.book.hear(event, now_s)
+        self.reading.heard(event)
+        if isinstance(event, ev.InputAudioBufferCommitted):
+            self.reading.committed(event.item_id, self.book.heard_ms[event.item_id])
 
     def _sent(self, event: Any, now_s: float) -> None:
         self.book.sent(event, now_s)
+        self.reading.sent(event)
 
     def _gone(self) -> None:
         """The connection has ended: what nobody waits for is finished here."""
@@ -220,8 +225,9 @@ class Actor:
     def _afford(self, params: ev.ResponseParams, added: Tokens) -> None:
         """Raise :class:`BudgetExceeded` before anything is spent that may pass the budget."""
         session = self.session
-        if not self.guard.spent_usd:
-            added += Tokens(text=int(len(params.instructions or session.instructions) / _CHARS_PER_TOKEN))
+        if params.instructions:
+            added += Tokens(text=text_tokens(params.instructions))
+        self.guard.know(self.reading.total())
         modalities = params.output_modalities or session.output_modalities
         limit = params.max_output_tokens or session.max_output_tokens
         self.guard.check(

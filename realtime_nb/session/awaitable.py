@@ -36,7 +36,7 @@ __all__ = ["PUBLIC", "AsyncSession", "prepare"]
 PUBLIC = (
     *("say", "stream", "append", "interrupt"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits", "what_if", "plot", "save", "export"),
+    *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""

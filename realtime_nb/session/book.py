@@ -87,6 +87,8 @@ class TurnBook:
     speech: SpeechClock = field(default_factory=SpeechClock)
     moments: dict[str, Moments] = field(default_factory=dict)
     """Of each piece of the user's speech, by item."""
+    heard_ms: dict[str, float | None] = field(default_factory=dict)
+    """How long each piece of the user's speech is, by item; None where it went by a media track."""
     sessions: int = 0
     """How often the server has told the session's configuration: when created, and after each update."""
     _format: str = "audio/pcm"
@@ -188,7 +190,8 @@ class TurnBook:
 
     def committed(self, event: ev.InputAudioBufferCommitted) -> None:
         """A piece of sound became the user's item."""
-        self._speech_end_s = self.speech.committed(event.item_id).end_s
+        heard = self.speech.committed(event.item_id)
+        self._speech_end_s, self.heard_ms[event.item_id] = heard.end_s, heard.audio_ms
         if self.live is None:
             self._unanswered.append(event.item_id)
             return

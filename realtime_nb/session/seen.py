@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from realtime_nb.plots import PlotAccessor
+    from realtime_nb.usage import ContextMeter
 
 __all__ = ["Seen"]
 
@@ -59,6 +60,11 @@ class Seen:
     def what_if(self) -> pd.DataFrame:
         """What the same tokens cost by every model card, the cheapest first."""
         return self.actor.history.what_if
+
+    @property
+    def context(self) -> ContextMeter:
+        """How full the model's window is, and what the next response would read of it."""
+        return self.actor.reading.meter()
 
     @property
     def plot(self) -> PlotAccessor:

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from realtime_nb.errors import BudgetExceeded, ConfigError
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol.usage import OutputTokens, Usage
-from realtime_nb.usage.cost import MODALITIES, Cost, cost, input_tokens, read_usage
+from realtime_nb.usage.cost import Cost, cost, input_tokens, read_usage
+from realtime_nb.usage.tokens import MODALITIES, NOTHING, Tokens
 
-__all__ = ["BudgetGuard", "Tokens"]
+__all__ = ["BudgetGuard"]
 
 TYPICAL_REPLY = OutputTokens(text_tokens=30, audio_tokens=200)
 """A spoken reply of 10 s (protocol, 5.3): what is expected until a longer one was heard."""
 ROUNDING_USD = 1e-12
 """Far below the price of a token: sums of floats may differ by as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a message will add to the input, by modality."""
-
-    text: int = 0
-    audio: int = 0
-    image: int = 0
-
-    def __add__(self, other: Tokens) -> Tokens:
-        return Tokens(self.text + other.text, self.audio + other.audio, self.image + other.image)
-
-
-NOTHING = Tokens()
 
 
 class BudgetGuard:
@@ -219,24 +204,24 @@ class BudgetGuard:
         tokens = max(0, math.floor((left + ROUNDING_USD) * 1e6 / dearest))
         return min(tokens, self.card.max_output_tokens or tokens)
 
-    def add(self, tokens: Tokens) -> None:
-        """Count what came into the conversation without a response: the next one reads it.
+    def know(self, context: Tokens) -> None:
+        """Take over what the conversation has come to: items come and go without a response, too.
 
         Parameters
         ----------
-        tokens : Tokens
-            Of the item.
+        context : Tokens
+            What the next response would read.
 
         Examples
         --------
         >>> from realtime_nb.models import model
         >>> guard = BudgetGuard(model("gpt-realtime-mini"))
         >>> before = guard.estimate()
-        >>> guard.add(Tokens(image=425))
+        >>> guard.know(Tokens(image=425))
         >>> guard.estimate() > before
         True
         """
-        self._context += tokens
+        self._context = context
 
     def settle(
         self, usage: Usage | Mapping[str, Any] | None, key: str | None = None, *, conversation: str = "auto"

@@ -13,13 +13,12 @@ import msgspec
 from realtime_nb.errors import ConfigError
 from realtime_nb.models import ModelCard, Rate
 from realtime_nb.protocol.usage import CachedTokens, InputTokens, OutputTokens, Usage
+from realtime_nb.usage.tokens import MODALITIES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODALITIES", "Cost", "CostLine", "cost", "input_tokens", "read_usage"]
-
-MODALITIES = ("text", "audio", "image")
+__all__ = ["Cost", "CostLine", "cost", "input_tokens", "read_usage"]
 
 
 @dataclass(frozen=True, slots=True)
