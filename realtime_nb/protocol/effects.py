@@ -60,9 +60,11 @@ class _Fact(msgspec.Struct, frozen=True):
 
 # ---------------------------------------------------------------- effects
 class Send(_Fact, frozen=True):
-    """Send this event to the client, in order."""
+    """Send this event, in order."""
 
     event: ServerEvent
+    to: int | None = None
+    """Which of the session's peers it answers; None tells all of them."""
 
 
 class Hear(_Fact, frozen=True):
@@ -165,6 +167,8 @@ class Close(_Fact, frozen=True):
 
     code: int
     reason: str
+    to: int | None = None
+    """Which peer goes; None ends the session, and every connection to it."""
 
 
 Effect = (

@@ -9,7 +9,17 @@ from realtime_nb.protocol.events import Error, ErrorDetail
 from realtime_nb.server.catalog import DEFAULT_MODEL
 from realtime_nb.server.security import Refusal
 
-__all__ = ["TRY_LATER", "Rejection", "check_request", "denied", "full_house", "wants_transcription"]
+__all__ = [
+    "TRY_LATER",
+    "Rejection",
+    "check_request",
+    "crowded",
+    "denied",
+    "full_house",
+    "not_attachable",
+    "unknown_call",
+    "wants_transcription",
+]
 
 UNAUTHORIZED, BAD_REQUEST, TRY_LATER = 3000, 4000, 1013
 """Close codes: the first two are the service's own, the third is RFC 6455's."""
@@ -75,6 +85,45 @@ def full_house(sessions: int) -> Rejection:
     """
     message = f"This server serves {sessions} sessions at once, and all are taken. Close one, or try again later."
     return Rejection(TRY_LATER, "session_limit_reached", message)
+
+
+def unknown_call(call_id: str) -> Rejection:
+    """Say that there is no session of that name to attach to; close code 4000.
+
+    Parameters
+    ----------
+    call_id : str
+        What ``?call_id=`` said.
+
+    Returns
+    -------
+    Rejection
+        One that was never there and one that has ended look alike.
+    """
+    return Rejection(BAD_REQUEST, "call_id_not_found", f"No session found for call_id '{call_id[:100]}'.")
+
+
+def not_attachable() -> Rejection:
+    """Say that an ephemeral secret opens sessions of its own, and does not listen in on others; close code 3000."""
+    message = "An ephemeral secret opens sessions only; to attach to one, show the server's token."
+    return Rejection(UNAUTHORIZED, "ephemeral_secret", message)
+
+
+def crowded(peers: int) -> Rejection:
+    """Say that a session has as many connections as it may have; close code 1013, *try again later*.
+
+    Parameters
+    ----------
+    peers : int
+        How many.
+
+    Returns
+    -------
+    Rejection
+        With the number.
+    """
+    message = f"A session has at most {peers} connections, and this one has them all. Close one, or try again later."
+    return Rejection(TRY_LATER, "peer_limit_reached", message)
 
 
 def wants_transcription(query: Mapping[str, str]) -> bool:

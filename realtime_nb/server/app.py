@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -15,20 +14,27 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime_nb.protocol.events import encode
 from realtime_nb.protocol.session_config import AnySession, merge
-from realtime_nb.server.admission import Rejection, check_request, denied, full_house, wants_transcription
+from realtime_nb.server.admission import (
+    Rejection,
+    check_request,
+    crowded,
+    denied,
+    full_house,
+    not_attachable,
+    unknown_call,
+    wants_transcription,
+)
 from realtime_nb.server.catalog import is_known
 from realtime_nb.server.guard import ADMISSION, Guard
 from realtime_nb.server.http import http_error, routes
 from realtime_nb.server.hub import Hub
-from realtime_nb.server.runner import Runner, Socket
+from realtime_nb.server.live import LiveSession
+from realtime_nb.server.peer import Peer
 from realtime_nb.server.security import SUBPROTOCOL, Grant, Policy
 from realtime_nb.server.wire import WIRE, Wire
 
 __all__ = ["PATH", "build_app"]
 
-logger = logging.getLogger("realtime_nb.server")
-
-INTERNAL_ERROR = 1011
 PATH = "/v1/realtime"
 """Where sessions begin."""
 
@@ -65,30 +71,36 @@ async def _connect(hub: Hub, websocket: WebSocket) -> None:
     echoed = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
     await websocket.accept(subprotocol=echoed)
     socket = _Socket(websocket)
-    with contextlib.suppress(ConnectionError):
-        if (rejection := _rejection(hub, websocket)) is None:
-            await _serve(hub, socket, _session(hub, websocket))
-        else:
-            hub.meter.refused.labels(rejection.code or "no_key").inc()
-            await socket.send(encode(rejection.event))
-            await socket.close(rejection.close_code, rejection.reason)
+    admitted = _admit(hub, websocket)
+    if isinstance(admitted, Rejection):
+        hub.meter.refused.labels(admitted.code or "no_key").inc()
+        with contextlib.suppress(ConnectionError):
+            await socket.send(encode(admitted.event))
+            await socket.close(admitted.close_code, admitted.reason)
+    elif isinstance(admitted, LiveSession):
+        await Peer(socket, hub.options, hub.meter).carry(admitted)
+    else:
+        await LiveSession(hub, hub.new_connection(admitted)).run(Peer(socket, hub.options, hub.meter))
 
 
-async def _serve(hub: Hub, socket: Socket, session: AnySession) -> None:
-    hub.enter()
-    try:
-        await Runner(hub, socket, hub.new_connection(session)).run()
-    except Exception:  # our own mistake: the client learns that it was not its fault, and the log learns the rest
-        logger.exception("a session broke")
-        await socket.close(INTERNAL_ERROR, "server_error")
-    finally:
-        hub.leave()
-
-
-def _rejection(hub: Hub, websocket: WebSocket) -> Rejection | None:
+def _admit(hub: Hub, websocket: WebSocket) -> AnySession | LiveSession | Rejection:
+    """Say what a connection gets: a session of its own, one that lives already, or the reason why none."""
     admission = websocket.scope[ADMISSION]
     if not isinstance(admission, Grant):
         return denied(admission)
+    if (call_id := websocket.query_params.get("call_id")) is not None:
+        return not_attachable() if admission.ephemeral else _attach(hub, call_id)
+    return _rejection(hub, websocket) or _session(hub, websocket)
+
+
+def _attach(hub: Hub, call_id: str) -> LiveSession | Rejection:
+    live = hub.find(call_id)
+    if live is None:
+        return unknown_call(call_id)
+    return crowded(hub.options.peers) if live.is_full else live
+
+
+def _rejection(hub: Hub, websocket: WebSocket) -> Rejection | None:
     query, headers = websocket.query_params, websocket.headers
     fault = check_request(query, headers, known=is_known, require_model=hub.options.require_model)
     return fault or (full_house(hub.options.sessions) if hub.is_full else None)

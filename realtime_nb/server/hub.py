@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from realtime_nb.engine.build import Engine
 from realtime_nb.engine.pipeline import Pipeline
@@ -16,6 +19,9 @@ from realtime_nb.server.crew import Crew
 from realtime_nb.server.ephemeral import EphemeralSecrets
 from realtime_nb.server.meter import Meter
 from realtime_nb.server.options import ServerOptions
+
+if TYPE_CHECKING:
+    from realtime_nb.server.live import LiveSession
 
 __all__ = ["Hub"]
 
@@ -42,7 +48,7 @@ class Hub:
         self.secrets = EphemeralSecrets(time.monotonic)
         self.ids = Ids(lambda: secrets.token_hex(10))
         self.started_at = int(time.time())
-        self.sessions = 0
+        self._live: dict[str, LiveSession] = {}
         self._rate = rate
 
     @property
@@ -55,16 +61,37 @@ class Hub:
         """Whether there are as many sessions as there may be."""
         return self.sessions >= self.options.sessions
 
-    def enter(self) -> None:
-        """Count a session in."""
-        self.sessions += 1
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are."""
+        return len(self._live)
+
+    def find(self, name: str) -> LiveSession | None:
+        """Find a session by its name: a call's id, or the session's own.
+
+        Parameters
+        ----------
+        name : str
+            ``rtc_...`` or ``sess_...``.
+
+        Returns
+        -------
+        LiveSession or None
+            None when there is none of that name now.
+        """
+        return self._live.get(name)
+
+    @contextlib.contextmanager
+    def hosting(self, live: LiveSession) -> Iterator[None]:
+        """Count a session among those that are here, and let others find it, while the block lasts."""
+        self._live[live.name] = live
         self.meter.opened.inc()
         self.meter.sessions.set(self.sessions)
-
-    def leave(self) -> None:
-        """Count a session out."""
-        self.sessions -= 1
-        self.meter.sessions.set(self.sessions)
+        try:
+            yield
+        finally:
+            del self._live[live.name]
+            self.meter.sessions.set(self.sessions)
 
     def new_session(self, *, transcription: bool = False, model: str | None = None) -> AnySession:
         """Set up a session's settings.

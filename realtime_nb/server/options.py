@@ -70,6 +70,10 @@ class ServerOptions:
 
     sessions: int = 16
     """Sessions at once; a further one is told so, and closed with 1013."""
+    peers: int = 8
+    """Connections to one session: its own, and those attached by ``?call_id=``."""
+    frames_ahead: int = 2
+    """Frames taken from a socket before their turn; the rest waits in TCP, at the sender's."""
     limits: Limits = field(default_factory=Limits)
     """Those of each session: its length, its context, its sound, its pictures, the size of an event."""
     hearing_bytes: int = 4 * 1024 * 1024
@@ -109,6 +113,8 @@ class ServerOptions:
 
 SIZES = (
     "sessions",
+    "peers",
+    "frames_ahead",
     "hearing_bytes",
     "send_bytes",
     "stall_s",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .connection import ServerConnection
+from .state import OWNER
 
-__all__ = ["ServerConnection"]
+__all__ = ["OWNER", "ServerConnection"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +58,7 @@ from .mcp_calls import McpCalls
 from .quiet import Quiet
 from .responses import Responses
 from .settings import Settings
-from .state import State
+from .state import OWNER, State
 from .transcripts import Transcripts
 
 __all__ = ["ServerConnection"]
@@ -123,7 +123,7 @@ class ServerConnection:
         self._quiet = quiet
         self._opened_at = self._heard_at = 0.0
         self._closed = False
-        self._refused: deque[float] = deque()
+        self._refused: defaultdict[int | None, deque[float]] = defaultdict(deque)  # by who was refused
         self._on_event: dict[type, Callable[[Any], None]] = {
             SessionUpdate: settings.update,
             InputAudioBufferAppend: ears.append,
@@ -188,13 +188,13 @@ class ServerConnection:
         self._settings.open()
         return state.take()
 
-    def receive(self, frame: str | bytes, now: float) -> list[Effect]:
-        """Take a frame of the client.
+    def join(self, peer: int, now: float) -> list[Effect]:
+        """Let another peer in: it is shown the session, and from then on gets every event that all get.
 
         Parameters
         ----------
-        frame : str or bytes
-            Text is an event, bytes are refused. Whatever is wrong is answered by an ``error`` event.
+        peer : int
+            Its number, never used before; :data:`~.state.OWNER` is taken.
         now : float
             Monotonic seconds.
 
@@ -203,8 +203,31 @@ class ServerConnection:
         list of Effect
             To be carried out in order.
         """
+        return self._run(self._settings.show, peer, now)
+
+    def receive(self, frame: str | bytes, now: float, peer: int = OWNER) -> list[Effect]:
+        """Take a frame of a peer.
+
+        Parameters
+        ----------
+        frame : str or bytes
+            Text is an event, bytes are refused. Whatever is wrong is answered by an ``error`` event.
+        now : float
+            Monotonic seconds.
+        peer : int
+            Who sent it. What answers a question of its own (``error``, ``conversation.item.retrieved``)
+            goes to it alone; too many bad events cost it its place, and the owner the session.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
         self._heard_at = now
-        return self._run(self._receive, frame, now)
+        self._state.asker = peer
+        effects = self._run(self._receive, frame, now)
+        self._state.asker = None
+        return effects
 
     def report(self, report: Report, now: float) -> list[Effect]:
         """Take what a stage reports; about something that is over, it is ignored.
@@ -315,12 +338,21 @@ class ServerConnection:
         detail = ErrorDetail(
             type=error.type, code=error.code, message=error.message, param=error.param, event_id=error.event_id
         )
-        state.send(Error(error=detail))
-        self._refused.append(state.now)
-        while self._refused[0] < state.now - limits.bad_events_s:
-            self._refused.popleft()
-        if len(self._refused) > limits.bad_events:
-            self._shut(1008, "too many invalid events")
+        state.answer(Error(error=detail))
+        refused = self._refused[state.asker]
+        refused.append(state.now)
+        while refused[0] < state.now - limits.bad_events_s:
+            refused.popleft()
+        if len(refused) > limits.bad_events:
+            self._cast_out(state.asker)
+
+    def _cast_out(self, peer: int | None) -> None:
+        """Close on a peer who sends nonsense; the owner's end is the session's."""
+        code, reason = 1008, "too many invalid events"
+        if peer in {None, OWNER}:
+            self._shut(code, reason)
+        else:
+            self._state.do(Close(code, reason, to=peer))
 
     def _tick(self, now: float) -> None:
         limits = self._state.limits

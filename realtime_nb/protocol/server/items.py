@@ -67,7 +67,7 @@ class Items:
         """Give an item whole, with its audio bytes."""
         if event.item_id not in self._state.conversation:
             raise fault("retrieve", id=event.item_id)
-        self._state.send(ConversationItemRetrieved(item=self._state.conversation.whole(event.item_id)))
+        self._state.answer(ConversationItemRetrieved(item=self._state.conversation.whole(event.item_id)))
 
     def delete(self, event: ConversationItemDelete) -> None:
         """Take an item out; a response that is writing it stops."""

@@ -10,7 +10,7 @@ from realtime_nb.protocol.session_config import AnySession, Session, merge, show
 from .ears import Ears
 from .listings import Listings
 from .responses import check_tool_choice
-from .state import State
+from .state import OWNER, State
 
 __all__ = ["Settings"]
 
@@ -36,11 +36,15 @@ class Settings:
     def open(self) -> None:
         """Put what the session begins with into force."""
         state = self._state
-        state.send(SessionCreated(session=shown(state.session)))
+        self.show(OWNER)
         state.do(Detect(state.turn_detection, state.session.audio.input.noise_reduction))
         if session := state.talks:
             self._listings.want(session.tools)
         self.warm()
+
+    def show(self, peer: int) -> None:
+        """Announce the session, as it is now, to a peer who has just come."""
+        self._state.send(SessionCreated(session=shown(self._state.session)), to=peer)
 
     def update(self, event: SessionUpdate) -> None:
         """Change what the client names, or refuse it whole."""

@@ -17,7 +17,10 @@ from realtime_nb.protocol.items import Item
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.protocol.session_config import AnySession, Session, TurnDetection
 
-__all__ = ["State"]
+__all__ = ["OWNER", "State"]
+
+OWNER = 0
+"""The number of the peer who opened the session; those who joined it later have others."""
 
 
 class State:
@@ -39,6 +42,8 @@ class State:
         self.limits = limits
         self.conversation = Conversation(ids.new("conv"))
         self.now = 0.0
+        self.asker: int | None = None
+        """The peer whose event is being worked off; None for a report, or for time passing."""
         self.speech: str | None = None
         """The item that what is being said will become; None while nobody speaks."""
         self.spoken = False
@@ -62,9 +67,13 @@ class State:
         """Ask for an effect."""
         self._effects.append(effect)
 
-    def send(self, event: KnownServerEvent) -> None:
-        """Send an event, with an id of its own."""
-        self._effects.append(Send(replace(event, event_id=self.ids.new("event"))))
+    def send(self, event: KnownServerEvent, to: int | None = None) -> None:
+        """Send an event, with an id of its own: to all peers, or to one."""
+        self._effects.append(Send(replace(event, event_id=self.ids.new("event")), to))
+
+    def answer(self, event: KnownServerEvent) -> None:
+        """Send an event that says nothing to others than the peer who asked; to all where nobody did."""
+        self.send(event, self.asker)
 
     def take(self) -> list[Effect]:
         """Give all that was asked for since the last time."""
