@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Self
 
-from realtime_nb import pixels
+from realtime_nb import pixels, recorders
 from realtime_nb.errors import ImageError
 from realtime_nb.localfile import FileKind
 from realtime_nb.protocol.usage import image_tokens
@@ -109,8 +109,8 @@ class Image:
         ----------
         obj : Image, figure, axes, PIL image, uint8 array, path, bytes, data URL, IPython.display.Image, or a widget
             The picture. A widget is what has ``.image.value`` (ipywebrtc's
-            ImageRecorder) or ``.value`` (ipywidgets' Image); anything else
-            with ``_repr_png_`` is taken too.
+            ImageRecorder and ImageStream) or ``.value`` (ipywidgets' Image), or an
+            ``.image`` that is an Image (our Camera); anything else with ``_repr_png_`` is taken too.
         max_bytes : int, optional
             Make it a smaller JPEG when it has more; see :meth:`fit`.
         caller : str
@@ -128,7 +128,7 @@ class Image:
         """
         for is_kind, take in _KINDS:
             if is_kind(obj):
-                image = take(obj)
+                image = take(obj, caller)
                 return image if max_bytes is None else image.fit(max_bytes)
         raise ImageError(
             f"{caller} got a {type(obj).__name__}, which is no picture: a figure, a PIL image, a uint8 array, a file's "
@@ -256,6 +256,8 @@ def is_image_like(obj: Any) -> bool:
         return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
     if _is_array(obj):
         return str(getattr(obj, "dtype", "")).endswith("uint8") and getattr(obj, "ndim", 0) in (2, 3)
+    if flows := recorders.live(obj):
+        return flows == "picture"
     return any(is_kind(obj) for is_kind, _ in _KINDS)
 
 
@@ -287,10 +289,12 @@ def _is_drawn(obj: Any) -> bool:
     return is_figure(obj) or is_figure(getattr(obj, "figure", None))
 
 
-def _held(obj: Any) -> Any:
-    """Give the bytes an image widget holds; None when it is none."""
-    inner = getattr(obj, "image", obj if type(obj).__name__ == "Image" else None)
-    return getattr(inner, "value", None)
+def _has_picture(obj: Any) -> bool:
+    return isinstance(getattr(obj, "image", None), Image)
+
+
+def _is_widget(obj: Any) -> bool:
+    return recorders.held(obj, "picture") is not None
 
 
 def _is_svg(obj: Any) -> bool:
@@ -330,14 +334,22 @@ def _from_ipython(obj: Any) -> Image:
     return _from_held(obj.data)
 
 
-def _from_widget(obj: Any) -> Image:
-    data = bytes(_held(obj))
-    if not data:
+def _from_widget(obj: Any, caller: str) -> Image:
+    data = recorders.held(obj, "picture")
+    if recorders.is_link(obj, "picture"):
         raise ImageError(
-            f"The {type(obj).__name__} holds no picture yet: it arrives when one is taken.",
-            hint="recorder.recording = True",
+            f"{caller} got a {type(obj).__name__} that is only a link: pictures are never fetched.",
+            hint='ipywidgets.Image.from_file("photo.png")',
         )
+    if not data:
+        fact, hint = recorders.why_empty(obj, "picture")
+        raise ImageError(f"{caller} got a {type(obj).__name__} {fact}.", hint=hint)
     return Image(data)
+
+
+def _refuse_stream(obj: Any, caller: str) -> Image:
+    fact, hint = recorders.why_not_live(obj, "picture")
+    raise ImageError(f"{caller} got a {type(obj).__name__} {fact}.", hint=hint)
 
 
 def _from_repr(obj: Any) -> Image:
@@ -361,16 +373,18 @@ def _refuse_svg(obj: Any) -> Image:
     )
 
 
-_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Image]], ...] = (
-    (lambda obj: isinstance(obj, Image), lambda obj: obj),
-    (_is_data_url, _from_data_url),
-    (lambda obj: isinstance(obj, (str, os.PathLike)), Image.read),
-    (_is_bytes, Image),
-    (_is_drawn, _from_drawn),
-    (_is_instance("PIL.Image", "Image"), _from_pil),
-    (_is_instance("IPython.core.display", "Image"), _from_ipython),
-    (lambda obj: _is_bytes(_held(obj)), _from_widget),
-    (_is_svg, _refuse_svg),
-    (_is_array, Image.from_array),
-    (lambda obj: hasattr(obj, "_repr_png_"), _from_repr),
+_KINDS: tuple[tuple[Callable[[Any], Any], Callable[[Any, str], Image]], ...] = (
+    (lambda obj: isinstance(obj, Image), lambda obj, _: obj),
+    (_is_data_url, lambda obj, _: _from_data_url(obj)),
+    (lambda obj: isinstance(obj, (str, os.PathLike)), lambda obj, _: Image.read(obj)),
+    (_is_bytes, lambda obj, _: Image(obj)),
+    (_is_drawn, lambda obj, _: _from_drawn(obj)),
+    (_is_instance("PIL.Image", "Image"), lambda obj, _: _from_pil(obj)),
+    (_is_instance("IPython.core.display", "Image"), lambda obj, _: _from_ipython(obj)),
+    (_has_picture, lambda obj, _: obj.image),
+    (_is_widget, _from_widget),
+    (recorders.live, _refuse_stream),
+    (_is_svg, lambda obj, _: _refuse_svg(obj)),
+    (_is_array, lambda obj, _: Image.from_array(obj)),
+    (lambda obj: hasattr(obj, "_repr_png_"), lambda obj, _: _from_repr(obj)),
 )

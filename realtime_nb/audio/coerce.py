@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from realtime_nb import recorders
 from realtime_nb.audio.clip import Audio
 from realtime_nb.audio.pcm import no_rate
 from realtime_nb.errors import AudioError
@@ -22,8 +23,9 @@ def coerce(obj: Any, *, caller: str = "rt.Audio.coerce()") -> Audio:
     Parameters
     ----------
     obj : Audio, path, bytes, binary file, (array, rate), IPython.display.Audio, or a recorder widget
-        The sound. A recorder is what has ``.audio.value`` (ipywebrtc's
-        AudioRecorder) or ``.value`` (ipywidgets' Audio) with bytes in it.
+        The sound. A recorder is what has ``.audio.value`` (ipywebrtc's AudioRecorder and AudioStream),
+        ``.video.value`` (its VideoRecorder, of which the sound is taken) or ``.value`` (ipywidgets'
+        Audio) with bytes in it, or an ``.audio`` that is an Audio: our own widgets, a turn.
     caller : str
         Who asks, for the error's message.
 
@@ -65,6 +67,8 @@ def is_audio_like(obj: Any) -> bool:
     if _is_bytes(obj):
         head = bytes(obj[:12])
         return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:] == b"WAVE")
+    if flows := recorders.live(obj):
+        return flows == "sound"
     return any(is_kind(obj) for is_kind, _ in _KINDS if is_kind not in (_is_path, _is_file))
 
 
@@ -104,14 +108,12 @@ def _is_array(obj: Any) -> bool:
     return hasattr(obj, "__array__") and not hasattr(obj, "_repr_png_") and str(getattr(obj, "dtype", "")) != "uint8"
 
 
+def _has_clip(obj: Any) -> bool:
+    return isinstance(getattr(obj, "audio", None), Audio)
+
+
 def _is_recorder(obj: Any) -> bool:
-    return _is_bytes(_recorded(obj))
-
-
-def _recorded(obj: Any) -> Any:
-    """Give the bytes a recorder or player widget holds; None when it is none."""
-    inner = getattr(obj, "audio", obj if type(obj).__name__ == "Audio" else None)
-    return getattr(inner, "value", None)
+    return recorders.held(obj, "sound") is not None
 
 
 def _take_ipython(obj: Any, caller: str) -> Audio:
@@ -138,22 +140,32 @@ def _refuse_array(obj: Any, caller: str) -> Audio:
 
 
 def _take_recorder(obj: Any, caller: str) -> Audio:
-    data = bytes(_recorded(obj))
-    if not data:
+    data = recorders.held(obj, "sound")
+    if recorders.is_link(obj, "sound"):
         raise AudioError(
-            f"{caller} got a {type(obj).__name__} with nothing recorded: its sound arrives when recording ends.",
-            hint="recorder.recording = False",
+            f"{caller} got a {type(obj).__name__} that is only a link: sounds are never fetched.",
+            hint='ipywebrtc.AudioStream.from_file("question.wav")',
         )
+    if not data:
+        fact, hint = recorders.why_empty(obj, "sound")
+        raise AudioError(f"{caller} got a {type(obj).__name__} {fact}.", hint=hint)
     return Audio.read(data)
 
 
-_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, str], Audio]], ...] = (
+def _refuse_stream(obj: Any, caller: str) -> Audio:
+    fact, hint = recorders.why_not_live(obj, "sound")
+    raise AudioError(f"{caller} got a {type(obj).__name__} {fact}.", hint=hint)
+
+
+_KINDS: tuple[tuple[Callable[[Any], Any], Callable[[Any, str], Audio]], ...] = (
     (lambda obj: isinstance(obj, Audio), lambda obj, _: obj),
     (_is_path, lambda obj, _: Audio.read(obj)),
     (_is_bytes, lambda obj, _: Audio.read(obj)),
     (_is_pair, _take_pair),
     (_is_ipython, _take_ipython),
+    (_has_clip, lambda obj, _: obj.audio),
     (_is_recorder, _take_recorder),
+    (recorders.live, _refuse_stream),
     (_is_file, lambda obj, _: Audio.read(obj)),
     (_is_array, _refuse_array),
 )

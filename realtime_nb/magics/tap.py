@@ -12,6 +12,7 @@ from realtime_nb.audio import Audio
 from realtime_nb.audio.coerce import is_audio_like
 from realtime_nb.errors import RealtimeError
 from realtime_nb.images import Image, is_image_like
+from realtime_nb.turn import Turn
 
 __all__ = ["Basket", "Tap"]
 
@@ -85,8 +86,8 @@ def _picture(shown: Any, data: Mapping[str, Any]) -> Image | None:
 
 
 def _sound(shown: Any) -> Audio | None:
-    if hasattr(shown, "__array__") or not is_audio_like(shown):
-        return None
+    if hasattr(shown, "__array__") or isinstance(shown, Turn) or not is_audio_like(shown):
+        return None  # a turn is in the conversation already
     return Audio.coerce(shown, caller="%%ask")
 
 

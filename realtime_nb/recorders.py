@@ -1,0 +1,160 @@
+"""Widgets that hold a sound or a picture, ipywebrtc's first: what is in them, or why nothing is.
+
+They are told by their shape, and nothing is imported for it. Measured with ipywebrtc
+0.6 in JupyterLab 4.6: the bytes come when the recording has ended and the kernel is
+free, so not in the cell that ends it; an AudioRecorder gives nothing on a stream that
+has a picture too, because browsers refuse to record it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+__all__ = ["Kind", "held", "is_link", "live", "why_empty", "why_not_live"]
+
+Kind = Literal["sound", "picture"]
+
+_HOLDERS: dict[Kind, tuple[str, ...]] = {"sound": ("audio", "video"), "picture": ("image",)}
+_SOUND_ONLY = 'ipywebrtc.CameraStream(constraints={"audio": True, "video": False})'
+_NOTHING: dict[Kind, tuple[str, str]] = {
+    "sound": (
+        "with nothing recorded: its sound comes when recording has ended and the kernel is free, so in a later cell",
+        "recorder.recording = True  # speak, then False; session.say(recorder) in the next cell",
+    ),
+    "picture": (
+        "with no picture yet: it comes when one was taken and the kernel is free, so in a later cell",
+        "recorder.recording = True  # takes one; session.say(recorder) in the next cell",
+    ),
+}
+
+
+def held(obj: Any, kind: Kind) -> bytes | None:
+    """Give what a recorder, a stream of a file, or ipywidgets' own Audio, Video or Image holds.
+
+    Parameters
+    ----------
+    obj : object
+        Anything.
+    kind : {"sound", "picture"}
+        What is wanted of it.
+
+    Returns
+    -------
+    bytes or None
+        A file; empty when there is nothing yet; None when it is no such widget.
+    """
+    value = getattr(_holder(obj, kind), "value", None)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return b"" if _is_ours(obj) and getattr(obj, _HOLDERS[kind][0], value) is None else None
+
+
+def is_link(obj: Any, kind: Kind) -> bool:
+    """Tell whether a widget holds an address instead of a file; nothing is ever fetched.
+
+    Parameters
+    ----------
+    obj : object
+        A widget that holds something.
+    kind : {"sound", "picture"}
+        What is wanted of it.
+
+    Returns
+    -------
+    bool
+        As ``ipywidgets.Image.from_url`` makes it.
+    """
+    return getattr(_holder(obj, kind), "format", None) == "url"
+
+
+def live(obj: Any) -> Kind | None:
+    """Tell what a stream of the page, which holds nothing itself, would give if it were recorded.
+
+    Parameters
+    ----------
+    obj : object
+        Anything.
+
+    Returns
+    -------
+    {"sound", "picture"} or None
+        None when it is no such stream, or holds a file.
+    """
+    if "MediaStream" not in _classes(obj) or any(held(obj, kind) is not None for kind in _HOLDERS):
+        return None
+    return "picture" if _shows(obj) else "sound"
+
+
+def why_empty(obj: Any, kind: Kind) -> tuple[str, str]:
+    """Say why a widget holds nothing.
+
+    Parameters
+    ----------
+    obj : object
+        A widget whose :func:`held` is empty.
+    kind : {"sound", "picture"}
+        What is wanted of it.
+
+    Returns
+    -------
+    fact, hint : str
+        The fact begins after "got a Recorder", the hint is a line that runs.
+    """
+    if _is_ours(obj):
+        return "with nothing in it yet", "display(recorder)" if kind == "sound" else "camera.snap()"
+    if getattr(obj, "recording", False):
+        return f"that is still recording: its {kind} comes when that ends", "recorder.recording = False"
+    stream = getattr(obj, "stream", None)
+    if kind == "sound" and hasattr(obj, "audio") and stream is not None and _shows(stream):
+        return (
+            "with nothing recorded: a browser records no sound alone from a stream that has a picture too",
+            f"recorder.stream = {_SOUND_ONLY}",
+        )
+    return _NOTHING[kind]
+
+
+def why_not_live(obj: Any, kind: Kind) -> tuple[str, str]:
+    """Say what to do with a stream that holds nothing itself.
+
+    Parameters
+    ----------
+    obj : object
+        A stream that is :func:`live`.
+    kind : {"sound", "picture"}
+        What is wanted of it.
+
+    Returns
+    -------
+    fact, hint : str
+        The fact begins after "got a CameraStream", the hint is a line that runs.
+    """
+    recorder = "AudioRecorder" if kind == "sound" else "ImageRecorder"
+    stream = "stream" if kind == "picture" or not _shows(obj) else _SOUND_ONLY
+    return (
+        f"that flows in the page and holds no {kind}: a recorder on it takes one",
+        f"recorder = ipywebrtc.{recorder}(stream={stream})",
+    )
+
+
+def _holder(obj: Any, kind: Kind) -> Any:
+    for name in _HOLDERS[kind]:
+        inner = getattr(obj, name, obj if type(obj).__name__ == name.title() else None)
+        if hasattr(inner, "value"):
+            return inner
+    return None
+
+
+def _is_ours(obj: Any) -> bool:
+    return type(obj).__module__.startswith("realtime_nb.widgets")
+
+
+def _classes(obj: Any) -> set[str]:
+    return {kind.__name__ for kind in type(obj).__mro__ if kind.__module__.startswith("ipywebrtc")}
+
+
+def _shows(stream: Any) -> bool:
+    """Whether a stream has a picture; a camera's has one unless its constraints say no."""
+    constraints = getattr(stream, "constraints", None)
+    if constraints is not None:
+        return bool(constraints.get("video"))
+    return "AudioStream" not in _classes(stream)
