@@ -1,1 +1,12 @@
-"""Widgets of a notebook: record, play, talk, look, and see what it costs."""
+"""Widgets of the notebook: microphone, sound, talk, camera and meters.
+
+``base`` what each is; ``media`` the path of sound between page and kernel,
+``media_socket`` its socket, ``media_frames`` its frames; ``js/`` the page's half,
+bundled into ``static/widget.js``.
+"""
+
+from __future__ import annotations
+
+from realtime_nb.widgets.recorder import Recorder
+
+__all__ = ["Recorder"]

@@ -1,0 +1,228 @@
+// The microphone: 24 kHz mono 16-bit chunks from an AudioWorklet, straight to the link's Worker.
+import { Trouble } from "./trouble.js";
+import { loadWorklet } from "./worklet.js";
+
+export const RATE = 24_000;
+
+/**
+ * Cut a stream of float samples into 16-bit chunks of one size, and measure it. Runs in the worklet as text.
+ * @param {number} size samples in a chunk
+ * @param {number} stride samples between two levels
+ * @param {{chunk(at: number, pcm: Int16Array<ArrayBuffer>): void, level(at: number, peak: number, rms: number): void}} on
+ */
+export function createCutter(size, stride, on) {
+  let at = 0; // samples given out
+  let chunk = new Int16Array(size);
+  let filled = 0;
+  let peak = 0;
+  let energy = 0;
+  let measured = 0;
+
+  function give() {
+    const full = filled === size ? chunk : chunk.slice(0, filled);
+    at += filled;
+    on.chunk(at - filled, full);
+    chunk = new Int16Array(size);
+    filled = 0;
+  }
+
+  return {
+    /** @param {Float32Array} samples */
+    take(samples) {
+      for (const x of samples) {
+        chunk[filled++] = Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
+        if (filled === size) give();
+        const height = Math.abs(x);
+        if (height > peak) peak = height;
+        energy += x * x;
+        if (++measured === stride) {
+          on.level(at + filled, peak, Math.sqrt(energy / stride));
+          peak = energy = measured = 0;
+        }
+      }
+    },
+    /** Give out what is left, however little. */
+    rest() {
+      if (filled) give();
+    },
+    /** Count from 0 again. */
+    restart() {
+      at = filled = measured = peak = energy = 0;
+    },
+  };
+}
+
+/** The capture worklet: runs in the AudioWorkletGlobalScope as text, beside `createCutter`. */
+export function captureWorklet() {
+  registerProcessor(
+    "rtnb-capture",
+    class extends AudioWorkletProcessor {
+      /** @param {{processorOptions: {chunk: number, stride: number}}} options */
+      constructor({ processorOptions: { chunk, stride } }) {
+        super();
+        /** @type {MessagePort | null} */
+        this.sink = null;
+        this.flows = false;
+        this.ended = false;
+        this.cutter = createCutter(chunk, stride, {
+          chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, pcm: pcm.buffer }, [pcm.buffer]),
+          level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms, flows: this.flows }),
+        });
+        /** @type {Record<string, (message: any) => void>} */
+        const orders = {
+          sink: ({ port }) => (this.sink = port),
+          flow: ({ flows, restart }) => {
+            if (restart) this.cutter.restart();
+            if (this.flows && !flows) this.cutter.rest();
+            this.flows = flows;
+            this.port.postMessage({ t: "flow", flows });
+          },
+          end: () => (this.ended = true),
+        };
+        this.port.onmessage = (event) => orders[event.data.t](event.data);
+      }
+
+      /** @param {Float32Array[][]} inputs */
+      process(inputs) {
+        const channel = inputs[0]?.[0];
+        if (this.flows && channel) this.cutter.take(channel);
+        return !this.ended;
+      }
+    },
+  );
+}
+
+const source = `${createCutter}\n(${captureWorklet})();`;
+
+/**
+ * @typedef {{deviceId?: string, echoCancellation?: boolean, chunk?: number, media?: import("./media.js").Media | null,
+ *   onChunk?: (pcm: Int16Array, at: number) => void, onLevel?: (level: {peak: number, rms: number, at: number}) => void,
+ *   onEnded?: (trouble: Trouble) => void}} CaptureOptions
+ */
+
+/** A microphone that is open from `start()` to `release()`. Chunks go to `media`, or, with none, to `onChunk`. */
+export class Capture {
+  /** @param {CaptureOptions} [options] */
+  constructor(options = {}) {
+    this.options = { echoCancellation: true, chunk: 480, ...options };
+    /** Samples captured since the start, pauses not counted. */
+    this.at = 0;
+    /** @type {MediaStream | null} */
+    this.stream = null;
+    /** @type {AudioContext | null} */
+    this.context = null;
+    /** @type {AudioWorkletNode | null} */
+    this.node = null;
+    this.released = false;
+    /** @type {(() => void) | null} */
+    this.settled = null;
+  }
+
+  /** The microphones there are; their labels are empty until one was allowed. */
+  static async devices() {
+    if (!navigator.mediaDevices) return [];
+    return (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "audioinput");
+  }
+
+  /** The open device's name. */
+  get label() {
+    return this.stream?.getAudioTracks()[0]?.label ?? "";
+  }
+
+  /** Ask for the microphone and let it flow; throws a Trouble. */
+  async start() {
+    if (!navigator.mediaDevices?.getUserMedia) throw new Trouble(globalThis.isSecureContext ? "unsupported" : "insecure");
+    try {
+      await this.#open();
+    } catch (fault) {
+      this.release();
+      throw Trouble.from(fault);
+    }
+    if (this.released) this.release(); // asked to end while the browser asked the person
+  }
+
+  async #open() {
+    const { deviceId, echoCancellation, chunk } = this.options;
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: {
+        ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+        channelCount: 1,
+        echoCancellation,
+        noiseSuppression: echoCancellation,
+        autoGainControl: echoCancellation,
+      },
+    });
+    this.stream = stream;
+    stream.getAudioTracks()[0].onended = () => this.#ended();
+    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
+    await loadWorklet(this.context, source);
+    this.node = new AudioWorkletNode(this.context, "rtnb-capture", {
+      numberOfOutputs: 0,
+      channelCount: 1,
+      channelCountMode: "explicit",
+      processorOptions: { chunk, stride: 960 },
+    });
+    this.node.port.onmessage = (event) => this.#note(event.data);
+    this.context.createMediaStreamSource(stream).connect(this.node);
+    this.#sink();
+    await this.context.resume();
+    await this.#flow(true, true);
+  }
+
+  #sink() {
+    if (!this.options.media || !this.node) return;
+    const { port1, port2 } = new MessageChannel();
+    this.node.port.postMessage({ t: "sink", port: port1 }, [port1]);
+    this.options.media.attach("capture", port2);
+  }
+
+  /** @param {any} note */
+  #note(note) {
+    if (note.t === "flow") return this.settled?.();
+    if (note.t === "chunk") return this.options.onChunk?.(new Int16Array(note.pcm), note.at);
+    this.at = note.at;
+    this.options.onLevel?.(note);
+  }
+
+  #ended() {
+    if (this.released) return;
+    this.release();
+    this.options.onEnded?.(new Trouble("gone"));
+  }
+
+  /**
+   * Let sound flow or not; resolves once the worklet has given out all that was before.
+   * @param {boolean} flows
+   * @param {boolean} [restart]
+   * @returns {Promise<void>}
+   */
+  #flow(flows, restart = false) {
+    return new Promise((resolve) => {
+      if (!this.node) return resolve();
+      this.settled = resolve;
+      this.node.port.postMessage({ t: "flow", flows, restart });
+    });
+  }
+
+  /** Let nothing out of the worklet, the microphone staying open. */
+  async pause() {
+    await this.#flow(false);
+  }
+
+  /** Let sound flow again. */
+  async resume() {
+    await this.#flow(true);
+  }
+
+  /** Give the microphone and the AudioContext back; idempotent. */
+  release() {
+    this.released = true;
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.node?.port.postMessage({ t: "end" });
+    this.node?.disconnect();
+    if (this.context && this.context.state !== "closed") this.context.close();
+    this.options.media?.attach("capture", null);
+    this.settled?.();
+    this.stream = this.node = this.context = null;
+  }
+}
