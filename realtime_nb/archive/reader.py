@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
+import os
+import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +48,15 @@ class LineFile:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._data = _mapped(folder / EVENTS)
-        self._begin = self._data.find(b"\n") + 1
-        self._end = self._data.rfind(b"\n") + 1
-        self.header = self._read_header()
+        self._file = _opened(folder / EVENTS)
+        self._size = os.fstat(self._file).st_size
+        self._lock = threading.Lock()
+        weakref.finalize(self, os.close, self._file)
+        first = next(self._blocks(0), b"").partition(b"\n")[0]
+        self._begin = len(first) + 1
+        self.header = self._read_header(first)
 
-    def _read_header(self) -> Header:
-        first = bytes(self._data[: self._begin])
+    def _read_header(self, first: bytes) -> Header:
         try:
             version = msgspec.json.decode(first).get("version", 0)
         except (msgspec.DecodeError, AttributeError):
@@ -84,23 +88,34 @@ class LineFile:
         """
         decoder = msgspec.json.Decoder(kind)
         last, number = 0, 1
-        for block in self._blocks():
-            found = _decode(decoder, block, number, damage)
+        for block in self._blocks(self._begin):
+            if not block.endswith(b"\n"):
+                damage.append(Damage(number + 1, "the last line is torn: writing it was broken off"))
+                return
+            count = block.count(b"\n")
+            found = _decode(decoder, block, number, count, damage)
             if list(map(_seq, found)) != list(range(last + 1, last + 1 + len(found))):
                 found = _in_order(found, number, last, damage)
-            number += block.count(b"\n")
+            number += count
             last = found[-1].seq if found else last
             yield found
-        if self._end < len(self._data):
-            damage.append(Damage(number + 1, "the last line is torn: writing it was broken off"))
 
-    def _blocks(self) -> Iterator[bytes]:
-        """The whole lines, many at a time."""
-        start = self._begin
-        while start < self._end:
-            stop = self._data.find(b"\n", min(start + _BLOCK, self._end - 1)) + 1
-            yield bytes(self._data[start:stop])
-            start = stop
+    def _blocks(self, start: int) -> Iterator[bytes]:
+        """Whole lines from a place on, many at a time; and what follows the last one's end."""
+        rest = b""
+        while start < self._size and (data := self._read(start)):
+            start += len(data)
+            whole, end, rest = (rest + data).rpartition(b"\n")
+            if end:
+                yield whole + end
+        if rest:
+            yield rest
+
+    def _read(self, start: int) -> bytes:
+        """What is in the file from there on, and was when it was opened."""
+        with self._lock:
+            os.lseek(self._file, start, os.SEEK_SET)
+            return os.read(self._file, min(_BLOCK, self._size - start))
 
 
 def _in_order(found: list[Any], number: int, last: int, damage: list[Damage]) -> list[Any]:
@@ -121,24 +136,26 @@ def _seq(line: Any) -> int | None:
     return None if line is None else line.seq
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _opened(path: Path) -> int:
+    """A handle: the file can be read as long as somebody holds it, even if its folder is deleted meanwhile."""
     try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is empty"
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except OSError as error:
         raise CassetteError(
-            f"There is no saved conversation in {str(path.parent)!r}: {EVENTS}: {why}", hint='session.save("talk")'
+            f"There is no saved conversation in {str(path.parent)!r}: {EVENTS}: {error.strerror}",
+            hint='session.save("talk")',
         ) from None
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], block: bytes, number: int, damage: list[Damage]) -> list[Any]:
+def _decode(
+    decoder: msgspec.json.Decoder[Any], block: bytes, number: int, count: int, damage: list[Damage]
+) -> list[Any]:
     """The block's lines; None stands for one that cannot be read."""
     try:
         found = decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         found = []
-    return found if len(found) == block.count(b"\n") else _decode_each(decoder, block, number, damage)
+    return found if len(found) == count else _decode_each(decoder, block, number, damage)
 
 
 def _decode_each(decoder: msgspec.json.Decoder[Any], block: bytes, number: int, damage: list[Damage]) -> list[Any]:

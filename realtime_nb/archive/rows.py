@@ -1,86 +1,69 @@
-"""The ``events`` frame of a saved conversation, column by column: half a million rows must not take long."""
+"""The payloads of a saved conversation's ``events``: the lines' own text, without what is large or secret."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-from realtime_nb.archive.lines import RawLine, SoundLine, UnknownLine
-from realtime_nb.history.frames import about
+from realtime_nb.archive.lines import UnknownLine
 from realtime_nb.history.log import Entry
 from realtime_nb.history.payload import payload
-from realtime_nb.history.schema import EVENTS
 from realtime_nb.protocol.events import UnknownEvent
 
-__all__ = ["event_columns"]
+__all__ = ["payloads"]
 
-
-class _Named(msgspec.Struct, frozen=True):
-    id: str | None = None
-
-
-class _Head(msgspec.Struct, frozen=True):
-    """What a row says of an event beside its text."""
-
-    type: str
-    event_id: str | None = None
-    item_id: str | None = None
-    response_id: str | None = None
-    item: _Named | None = None
-    response: _Named | None = None
-
-
-_HEAD = msgspec.json.Decoder(_Head)
+_SHORT = 256
+"""Bytes of text; in fewer there is neither sound nor picture."""
 _LARGE = re.compile(rb'"[A-Za-z0-9+/]{256,}={0,2}"')
 """Sound, which a row shows by its size."""
-_SOUND = {"response.output_audio.delta": b'"delta":', "input_audio_buffer.append": b'"audio":'}
+_SOUND = {"received": b'"delta":', "sent": b'"audio":'}
 """Where the sound was that a line has not."""
 
 
-def event_columns(lines: Iterable[RawLine | UnknownLine | SoundLine]) -> dict[str, list[Any]]:
-    """The columns of ``events``.
+def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Iterator[str]:
+    """The payload of each event, as :func:`~realtime_nb.history.payload.payload` has it.
 
     Parameters
     ----------
-    lines : iterable of RawLine, UnknownLine or SoundLine
-        In order; sounds are no rows.
+    blocks : iterable of list
+        The lines: RawLine, UnknownLine and SoundLine, in order.
+    numbers : array of int
+        Of the lines that are rows, in order.
 
     Returns
     -------
-    dict of str to list
-        A list for each column, all of one length.
+    iterator of str
+        Compact JSON.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in EVENTS.names}
-    adders = [column.append for column in columns.values()]
-    for line in lines:
-        if not isinstance(line, SoundLine):
-            for add, value in zip(adders, _row(line), strict=True):
-                add(value)
-    return columns
+    return chain.from_iterable(_block(lines, numbers) for lines in blocks)
 
 
-def _row(line: RawLine | UnknownLine) -> tuple[Any, ...]:
-    if isinstance(line, UnknownLine):
-        event: UnknownEvent = line.event
-        about_it = (event.type, event.event_id or None, about(event, "item"), about(event, "response"))
-        return (line.t_s, line.direction, *about_it, line.bytes, payload(line))
-    head = _HEAD.decode(line.event)
-    item_id = head.item_id or (head.item.id if head.item is not None else None) or None
-    response_id = head.response_id or (head.response.id if head.response is not None else None) or None
-    about_it = (head.type, head.event_id or None, item_id, response_id)
-    return (line.t_s, line.direction, *about_it, line.bytes, _text(line, head.type))
+def _block(lines: list[Any], numbers: array[int]) -> list[str]:
+    if not lines:
+        return []
+    first, last = bisect_left(numbers, lines[0].seq), bisect_right(numbers, lines[-1].seq)
+    if last - first < len(lines):
+        wanted = set(numbers[first:last])
+        lines = [line for line in lines if line.seq in wanted]
+    return [_text(line) for line in lines]
 
 
-def _text(line: RawLine, type: str) -> str:
-    """The payload, as :func:`~realtime_nb.history.payload.payload` has it."""
+def _text(line: Any) -> str:
+    if type(line) is UnknownLine:
+        return payload(line)
+    if len(line.event) < _SHORT and not line.audio_bytes:
+        return str(line.event, "utf-8")
     raw = bytes(line.event)
     if line.audio_bytes:
-        key = _SOUND.get(type, b'"audio":')
+        key = _SOUND[line.direction]
         raw = raw.replace(key + b'""', b'%s"<%d bytes of audio>"' % (key, line.audio_bytes))
-    if b";base64," not in raw and (len(raw) < 256 or _LARGE.search(raw) is None):
-        return raw.decode()
-    shown = UnknownEvent(type=type, payload=msgspec.json.decode(raw))
-    return payload(Entry(line.t_s, line.direction, shown, line.bytes))
+    if len(raw) >= _SHORT and (b";base64," in raw or _LARGE.search(raw)):
+        shown = UnknownEvent(type="", payload=msgspec.json.decode(raw))
+        return payload(Entry(line.t_s, line.direction, shown, line.bytes))
+    return raw.decode()

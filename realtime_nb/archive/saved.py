@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import warnings
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from realtime_nb import plots
 from realtime_nb.archive.export import export
 from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
 from realtime_nb.archive.reader import Damage, LineFile
-from realtime_nb.archive.rows import event_columns
+from realtime_nb.archive.rows import payloads
 from realtime_nb.archive.writer import read_sound
 from realtime_nb.audio import Audio
-from realtime_nb.history import Entry, EventLog, History
+from realtime_nb.history import EventLog, History
+from realtime_nb.history.columns import EventColumns
 from realtime_nb.models import ModelCard
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class SavedHistory(History):
         self.sounds = SoundShelf(file.folder)
         """The sounds by ``item_id``: ``saved.sounds["item_1"]``."""
         self._file = file
-        self._count = 0
+        self._rows = EventColumns()
+        self._numbers = array("q")
+        """Of the lines that are rows of ``events``."""
         damage: list[Damage] = []
         with no_collection():
             lines: list[Any]
@@ -100,24 +103,24 @@ class SavedHistory(History):
         """Lines that could not be used, by number."""
 
     def _add(self, lines: list[Any]) -> None:
-        for line in lines:
-            if isinstance(line, Entry):
-                self._fold.add(line)
-                self._count += 1
-            elif isinstance(line, SoundLine):
-                self.sounds.lines[line.item_id] = line
+        entries = [line for line in lines if type(line) is not SoundLine]
+        for entry in entries:
+            self._fold.add(entry)
+        self._rows.add(entries)
+        self._numbers.extend([entry.seq for entry in entries])
+        self.sounds.lines |= {line.item_id: line for line in lines if type(line) is SoundLine}
 
     def _catch_up(self) -> None:
         """All was folded when it was opened."""
 
     @property
     def events(self) -> pd.DataFrame:
-        """One row an event on the wire; read from the file when asked for."""
+        """One row an event on the wire; the payloads are read from the file when asked for."""
         from realtime_nb.history.schema import EVENTS
 
-        blocks = self._file.lines(RawLine | UnknownLine | SoundLine, [])
+        lines = self._file.lines(RawLine | UnknownLine | SoundLine, [])
         with no_collection():
-            return EVENTS.of_columns(event_columns(chain.from_iterable(blocks)))
+            return EVENTS.of_columns({**self._rows.columns(), "payload": payloads(lines, self._numbers)})
 
     @property
     def plot(self) -> PlotAccessor:
@@ -154,7 +157,7 @@ class SavedHistory(History):
             "brain": self.brain,
             "begun": self.begun,
             "turns": str(len(self._fold.responses)),
-            "events": f"{self._count:,}",
+            "events": f"{len(self._rows):,}",
             "sound": f"{self.sounds.duration_s:.1f} s",
         }
         if self.damage:

@@ -263,10 +263,11 @@ class Fold:
         return fitting[0]
 
     def _response(self, response_id: str, t_s: float) -> ResponseState:
-        if response_id not in self.responses:
-            turn = len(self.responses) + 1
-            self.responses[response_id] = ResponseState(response_id, turn, t_s, self._output_format)
-        return self.responses[response_id]
+        response = self.responses.get(response_id)
+        if response is None:
+            response = ResponseState(response_id, len(self.responses) + 1, t_s, self._output_format)
+            self.responses[response_id] = response
+        return response
 
     @_means(ev.ResponseOutputItemAdded, ev.ResponseOutputItemDone)
     def _output_item(self, event: ev.ResponseOutputItemAdded | ev.ResponseOutputItemDone, entry: Entry) -> None:

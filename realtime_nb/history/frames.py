@@ -6,18 +6,18 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.history.columns import EventColumns
 from realtime_nb.history.fold import Fold
-from realtime_nb.history.log import Entry, EventLog, type_of
+from realtime_nb.history.log import EventLog
 from realtime_nb.history.payload import payload
 from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, WHAT_IF, Table
 from realtime_nb.models import ModelCard
-from realtime_nb.protocol.events import UnknownEvent
 from realtime_nb.usage.what_if import what_if
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["History", "about"]
+__all__ = ["History"]
 
 
 class History:
@@ -92,7 +92,11 @@ class History:
         """One row an event on the wire; ``payload`` is its JSON without sound, pictures and secrets."""
         with self._lock:
             entries = self._log.since(self._events.size)
-            return self._events.extended([_event_row(entry) for entry in entries])
+            columns = EventColumns()
+            columns.add(entries)
+            return self._events.extended(
+                EVENTS.of_columns({**columns.columns(), "payload": [payload(entry) for entry in entries]})
+            )
 
     @property
     def rate_limits(self) -> pd.DataFrame:
@@ -131,49 +135,15 @@ class _Growing:
 
     def frame(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         """All of `rows`, which begin as they did last time."""
-        return self.extended(rows[self.size :])
+        return self.extended(self._table.frame(rows[self.size :]))
 
-    def extended(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    def extended(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What there was, and `rows`; a copy, so that nobody can change what there was."""
         import pandas as pd
 
         if self._frame is None:
-            self._frame = self._table.frame(rows)
-        elif rows:
-            self._frame = pd.concat([self._frame, self._table.frame(rows)], ignore_index=True)
-        self.size += len(rows)
+            self._frame = rows
+        elif len(rows):
+            self._frame = pd.concat([self._frame, rows], ignore_index=True)
+        self.size = len(self._frame)
         return self._frame.copy()
-
-
-def _event_row(entry: Entry) -> dict[str, Any]:
-    event = entry.event
-    return {
-        "t_s": entry.t_s,
-        "direction": entry.direction,
-        "type": type_of(event),
-        "event_id": event.event_id or None,
-        "item_id": about(event, "item"),
-        "response_id": about(event, "response"),
-        "bytes": entry.bytes,
-        "payload": payload(entry),
-    }
-
-
-def about(event: Any, what: str) -> str | None:
-    """The id of the item or response an event is about: named by it, or carried in it.
-
-    Parameters
-    ----------
-    event : ClientEvent or ServerEvent
-        The struct.
-    what : {"item", "response"}
-        Which.
-
-    Returns
-    -------
-    str or None
-        The id; None where it is about none.
-    """
-    if isinstance(event, UnknownEvent):
-        return str(event.payload.get(f"{what}_id") or "") or None
-    return getattr(event, f"{what}_id", None) or getattr(getattr(event, what, None), "id", None) or None

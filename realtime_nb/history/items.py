@@ -161,9 +161,10 @@ class ItemBook:
         ItemState
             To be changed by whoever learns more.
         """
-        if item_id not in self._known:
-            self._known[item_id] = ItemState(item_id, t_s)
-        return self._known[item_id]
+        item = self._known.get(item_id)
+        if item is None:
+            item = self._known[item_id] = ItemState(item_id, t_s)
+        return item
 
     def place(self, item_id: str, previous_item_id: str | None, *, first: bool = False) -> None:
         """Put an item into the conversation; one that is there already moves only for a reason.

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-__all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "WHAT_IF", "Table"]
+__all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "WHAT_IF", "Repeated", "Table"]
 
 STRING, FLOAT, INT, BOOL = "string", "float64", "Int64", "boolean"
+_CHUNK = 1 << 14
+"""Texts that are converted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +47,12 @@ class Table:
         """
         return self.of_columns({name: [row.get(name) for row in rows] for name in self.columns})
 
-    def of_columns(self, values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    def of_columns(self, values: Mapping[str, Iterable[Any] | Repeated]) -> pd.DataFrame:
         """Make a frame of its columns' values.
 
         Parameters
         ----------
-        values : mapping of str to sequence
+        values : mapping of str to iterable or Repeated
             All columns, of one length.
 
         Returns
@@ -55,8 +62,40 @@ class Table:
         """
         import pandas as pd
 
-        data = {name: pd.Series(values[name], dtype=dtype) for name, dtype in self.columns.items()}
-        return pd.DataFrame(data, columns=self.names)
+        data = {name: _series(values[name], dtype) for name, dtype in self.columns.items()}
+        return pd.DataFrame(data, columns=self.names, copy=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeated:
+    """Texts of which most come often, each kept once."""
+
+    codes: NDArray[np.int32]
+    """For each row, which of `texts` it is."""
+    texts: Sequence[str | None]
+
+
+def _series(values: Iterable[Any] | Repeated, dtype: str) -> pd.Series:
+    """A column. Pandas looks at each text several times; pyarrow, where it is installed and holds the texts, once."""
+    import pandas as pd
+
+    if dtype == STRING and pd.StringDtype().storage == "pyarrow":
+        return pd.Series(pd.array(_arrow(values), dtype=dtype), copy=False)
+    if isinstance(values, Repeated):
+        values = np.array([pd.NA if text is None else text for text in values.texts], object)[values.codes]
+    return pd.Series(values if hasattr(values, "__len__") else list(values), dtype=dtype)
+
+
+def _arrow(values: Iterable[Any] | Repeated) -> pa.ChunkedArray:
+    """Texts as pyarrow holds them."""
+    import pyarrow as pa
+
+    kind = pa.large_string()
+    if isinstance(values, Repeated):
+        coded = pa.DictionaryArray.from_arrays(values.codes, pa.array(values.texts, kind))
+        return pa.chunked_array([coded.cast(kind)])
+    texts = iter(values)
+    return pa.chunked_array([pa.array(chunk, kind) for chunk in iter(lambda: list(islice(texts, _CHUNK)), [])], kind)
 
 
 COST = Table(
