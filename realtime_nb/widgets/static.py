@@ -110,27 +110,32 @@ class Twin:
     """The second output of a widget: empty at first, replaced from any thread, visible when the widget is not."""
 
     def __init__(self) -> None:
-        self.name = f"rtnb-static-{secrets.token_hex(6)}"
-        """Its class in the page, by which the widget hides it."""
+        self.sid = secrets.token_hex(4)
+        """Ends its class in the page, ``rtnb-static-…``, by which the widget hides it; no secret."""
         self._output = Output()
         self._views: list[Any] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def show(self, widget: Mapping[str, Any]) -> None:
+    def show(self, widget: Mapping[str, Any], text: str, html: str) -> None:
         """Show the twin, once, and after it a view of the widget; in the cell's own thread.
 
         Parameters
         ----------
         widget : mapping of str to object
-            The widget's MIME bundle.
+            The widget's MIME bundle; a closed one has no views any more.
+        text, html : str
+            The static form, in both forms.
         """
         from IPython.display import display
 
         with self._lock:
-            if not self._output.drawn:
-                self._output.draw("", self._framed(""))
-        self._views.append(display(dict(widget), raw=True, display_id=True))  # type: ignore[no-untyped-call]  # IPython has no types
+            if self._closed:
+                self._output = Output()  # what is shown again after its end is shown in the new cell
+            self._output.draw(text, self._framed(html))
+        if not self._closed:
+            view = display(dict(widget), raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types
+            self._views.append(view)
 
     def draw(self, text: str, html: str) -> None:
         """Put a newer static form into the notebook, if the widget was shown at all.
@@ -159,8 +164,9 @@ class Twin:
             view.update(_EMPTY, raw=True)
 
     def _framed(self, html: str) -> str:
-        style = "" if self._closed else f"<style>{_NO_MODEL.format('.' + self.name)}</style>"
-        return f'{style}<div class="rtnb-static {self.name}">{html}</div>'
+        name = f"rtnb-static-{self.sid}"
+        style = "" if self._closed else f"<style>{_NO_MODEL.format('.' + name)}</style>"
+        return f'{style}<div class="{name}">{html}</div>'
 
 
 def _line(who: str, text: str) -> str:

@@ -40,7 +40,7 @@ from realtime_nb.widgets.static import Record, Twin
 class Lamp(ipywidgets.IntSlider):
     twin = Twin()
     def _ipython_display_(self):
-        self.twin.show(self._repr_mimebundle_())
+        self.twin.show(self._repr_mimebundle_(), "", "")
 
 lamp, record = Lamp(), Record()
 lamp
@@ -58,6 +58,10 @@ thread.join()
 
 CLOSED = """
 lamp.twin.close(record.text, record.html)
+"""
+
+AGAIN = """
+lamp.twin.show({}, record.text, record.html)
 """
 
 
@@ -104,10 +108,11 @@ def test_a_live_widgets_twin_is_in_the_saved_notebook() -> None:
 
 def test_a_closed_widget_is_replaced_by_its_twin() -> None:
     """After closing no widget is left in the outputs that a page could fail to draw."""
-    book = executed(LIVE, HEARD, CLOSED)
+    book = executed(LIVE, HEARD, CLOSED, AGAIN)
     assert not [out for out in book.cells[0].outputs if "application/vnd.jupyter.widget-view+json" in out.data]
     assert "display:none" not in book.cells[0].outputs[0].data["text/html"]
-    assert len(sounds(exported(book))) == 2
+    assert [len(sounds(str(cell.outputs))) for cell in book.cells] == [2, 0, 0, 2], "shown again, it is shown there"
+    assert len(sounds(exported(book))) == 4
 
 
 def test_a_piece_is_changed_where_it_stands() -> None:
