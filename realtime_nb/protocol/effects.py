@@ -20,20 +20,27 @@ from .tools import FunctionTool, McpServer, ToolChoice
 __all__ = [
     "CallDelta",
     "CallMcpTool",
+    "ClearPlayback",
     "Close",
     "Detect",
     "Effect",
+    "EndPlayback",
     "ForgetAudio",
     "Generate",
     "GenerateRequest",
     "Generated",
     "GenerationFailed",
     "Hear",
+    "KeyPressed",
     "ListMcpTools",
     "McpCallFailed",
     "McpCalled",
     "McpListFailed",
     "McpToolsListed",
+    "Play",
+    "PlaybackCleared",
+    "PlaybackStarted",
+    "PlaybackStopped",
     "Report",
     "Send",
     "SpeechDelta",
@@ -140,6 +147,26 @@ class Warm(_Fact, frozen=True):
     tools: tuple[FunctionTool, ...]
 
 
+class Play(_Note, frozen=True, kw_only=True):
+    """Play this sound after what plays; only where the server keeps the playback buffer (WebRTC, SIP)."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    audio: bytes
+    format: AudioFormat
+
+
+class EndPlayback(_Fact, frozen=True):
+    """No more sound of this response comes: :class:`PlaybackStopped` is due when what there is was played."""
+
+    response_id: str
+
+
+class ClearPlayback(_Fact, frozen=True):
+    """Play no more of what was to be played; answered by :class:`PlaybackCleared`."""
+
+
 class ListMcpTools(_Fact, frozen=True):
     """Ask an MCP server for its tools; answered by :class:`McpToolsListed` or :class:`McpListFailed`."""
 
@@ -180,6 +207,9 @@ Effect = (
     | Generate
     | Stop
     | Warm
+    | Play
+    | EndPlayback
+    | ClearPlayback
     | ListMcpTools
     | CallMcpTool
     | StopMcpTool
@@ -198,6 +228,35 @@ class SpeechStopped(_Fact, frozen=True):
     """The detector heard the speech end (the silence that shows it counted in)."""
 
     audio_end_ms: int
+
+
+class KeyPressed(_Fact, frozen=True):
+    """A key of the caller's telephone."""
+
+    key: str
+    received_at: int
+    """Unix time in seconds."""
+
+
+class PlaybackStarted(_Fact, frozen=True):
+    """The first sound of this response plays."""
+
+    response_id: str
+
+
+class PlaybackStopped(_Fact, frozen=True):
+    """The last sound of this response was played."""
+
+    response_id: str
+
+
+class PlaybackCleared(_Fact, frozen=True):
+    """The playback was emptied."""
+
+    response_id: str | None
+    """What was playing; None for nothing."""
+    heard: tuple[tuple[str, int, int], ...] = ()
+    """``(item_id, content_index, milliseconds played)`` of each part whose sound was not played to its end."""
 
 
 class TranscribedDelta(_Fact, frozen=True):
@@ -303,6 +362,10 @@ class McpCallFailed(_Fact, frozen=True):
 Report = (
     SpeechStarted
     | SpeechStopped
+    | KeyPressed
+    | PlaybackStarted
+    | PlaybackStopped
+    | PlaybackCleared
     | TranscribedDelta
     | Transcribed
     | TranscriptionFailed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-__all__ = ["CountingIds", "IdFactory", "Ids"]
+__all__ = ["CountingIds", "IdFactory", "Ids", "SeededIds"]
 
 
 class IdFactory(Protocol):
@@ -78,3 +79,45 @@ class CountingIds:
         """
         self._counts[prefix] = self._counts.get(prefix, 0) + 1
         return f"{prefix}_{self._mark}{self._counts[prefix]}"
+
+
+class SeededIds:
+    """Names nobody can guess who has not the seed, and the same again for who has.
+
+    Parameters
+    ----------
+    seed : str
+        Random text, one a connection.
+    drawn : mapping of str to int, optional
+        How many names of each prefix were made before.
+
+    Examples
+    --------
+    >>> one, other = SeededIds("0f3a"), SeededIds("0f3a", {"item": 1})
+    >>> one.new("item")
+    'item_940218db8591aa0885bc'
+    >>> one.new("item") == other.new("item")
+    True
+    """
+
+    def __init__(self, seed: str, drawn: Mapping[str, int] | None = None) -> None:
+        self.seed = seed
+        self.drawn = dict(drawn or {})
+        """How many names of each prefix were made."""
+
+    def new(self, prefix: str) -> str:
+        """Make the next name of its kind.
+
+        Parameters
+        ----------
+        prefix : str
+            What it names; each prefix is a sequence of its own.
+
+        Returns
+        -------
+        str
+            The prefix, an underscore, and 20 hexadecimal digits.
+        """
+        count = self.drawn.get(prefix, 0)
+        self.drawn[prefix] = count + 1
+        return f"{prefix}_{hashlib.sha256(f'{self.seed} {prefix} {count}'.encode()).hexdigest()[:20]}"

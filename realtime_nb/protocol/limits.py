@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from .events import RateLimit
@@ -78,6 +80,11 @@ class _Bucket:
         if amount > self.limit:
             return None
         return max(0.0, (self.missing(now) + amount - self.limit) * 60 / self.limit) if self.limit else None
+
+    def tighten(self, limit: int, remaining: int, now: float) -> None:
+        """Believe whoever says that less is left."""
+        self.limit = min(self.limit, limit)
+        self._missing = max(self.missing(now), float(self.limit - remaining))
 
     def row(self, now: float) -> RateLimit:
         missing = self.missing(now)
@@ -169,6 +176,28 @@ class RateLimiter:
             Monotonic seconds.
         """
         self._tokens.take(used - reserved, now)
+
+    def told(self, rows: Iterable[RateLimit], now: float) -> None:
+        """Take over what a server says is left, where that is less: others may use the same limit.
+
+        Parameters
+        ----------
+        rows : iterable of RateLimit
+            Of ``rate_limits.updated``.
+        now : float
+            Monotonic seconds.
+
+        Examples
+        --------
+        >>> limiter = RateLimiter(requests_per_min=200, tokens_per_min=40_000)
+        >>> limiter.told([RateLimit(name="tokens", limit=40_000, remaining=4_000, reset_seconds=54.0)], now=0.0)
+        >>> limiter.reserve(10_000, now=0.0).wait_s
+        9.0
+        """
+        buckets = {"requests": self._requests, "tokens": self._tokens}
+        for row in rows:
+            if row.name in buckets:
+                buckets[row.name].tighten(row.limit, row.remaining, now)
 
     def rows(self, now: float) -> tuple[RateLimit, ...]:
         """Say what is left, as ``rate_limits.updated`` carries it.

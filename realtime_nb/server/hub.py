@@ -120,13 +120,15 @@ class Hub:
             instructions=DEFAULT_INSTRUCTIONS,
         )
 
-    def new_connection(self, session: AnySession) -> ServerConnection:
+    def new_connection(self, session: AnySession, *, plays: bool = False) -> ServerConnection:
         """Make the core of a session.
 
         Parameters
         ----------
         session : Session or TranscriptionSession
             Its settings.
+        plays : bool
+            Whether the server keeps the playback buffer, as it does for a call.
 
         Returns
         -------
@@ -140,6 +142,7 @@ class Hub:
             count=self.engine.llm.count,
             rate=self._rate,
             brain=self.brain,
+            plays=plays,
         )
 
     def close(self) -> None:

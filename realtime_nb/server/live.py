@@ -1,7 +1,9 @@
 """A session that lives: the only writer of its :class:`ServerConnection`, and what carries out what that decides.
 
 Whoever takes part in it is a leg. A :class:`~.peer.Peer` sends and receives events;
-the one who opened the session owns it, others attach to it by ``?call_id=``.
+the one who opened the session owns it, others attach to it by ``?call_id=``. A call
+(SIP, WebRTC) has a media leg beside: it gives the caller's sound to :meth:`LiveSession.hear`
+and pulls the answer out of :attr:`LiveSession.speaker`, at the pace of its own clock.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from typing import Any
 
 from realtime_nb.protocol import effects as fx
 from realtime_nb.protocol.events import encode
+from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.server import OWNER, ServerConnection
 from realtime_nb.server.hearing import Hearing
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.mcp import Mcp
 from realtime_nb.server.meter import Tally
 from realtime_nb.server.peer import Peer
+from realtime_nb.server.speaker import Converter, Speaker
 from realtime_nb.server.speaking import Speaking
 
 __all__ = ["LiveSession"]
@@ -57,6 +61,14 @@ class _Left:
 
 
 @dataclass(frozen=True)
+class _Sound:
+    """In the inbox: what a caller says."""
+
+    audio: bytes
+    format: AudioFormat
+
+
+@dataclass(frozen=True)
 class _Over:
     """In the inbox: whoever holds the session ends it."""
 
@@ -64,7 +76,7 @@ class _Over:
     reason: str
 
 
-Input = fx.Report | _Frame | _Joined | _Left | _Over
+Input = fx.Report | _Frame | _Sound | _Joined | _Left | _Over
 
 
 class LiveSession:
@@ -77,7 +89,14 @@ class LiveSession:
     connection : ServerConnection
         Its core.
     name : str, optional
-        By what others attach to it, beside its own id: a call's ``rtc_...``.
+        By what others attach to it: a call's ``rtc_...``; by default the session's own id.
+    format : AudioFormat, optional
+        For a call: what its media leg sends and plays. The connection is then one that ``plays``.
+
+    Attributes
+    ----------
+    speaker : Speaker or None
+        A call's playback buffer.
 
     Notes
     -----
@@ -85,7 +104,9 @@ class LiveSession:
     task that may touch the core. Worker threads only put reports into it.
     """
 
-    def __init__(self, hub: Hub, connection: ServerConnection, name: str | None = None) -> None:
+    def __init__(
+        self, hub: Hub, connection: ServerConnection, name: str | None = None, format: AudioFormat | None = None
+    ) -> None:
         self.name = name or connection.session.id
         self._hub = hub
         self._core = connection
@@ -105,6 +126,8 @@ class LiveSession:
             is_responding=self._speaking.is_responding,
             limit_bytes=hub.options.hearing_bytes,
         )
+        self.speaker = None if format is None else Speaker(format, self.report)
+        self._ear: Converter | None = None
         self._mcp = Mcp(self.report, timeout_s=hub.options.mcp_s, limit_bytes=hub.options.mcp_bytes)
         self._effects: dict[type[fx.Effect], Callable[[Any], None]] = {
             fx.Send: self._send,
@@ -120,6 +143,12 @@ class LiveSession:
             fx.StopMcpTool: self._mcp.stop,
             fx.Close: self._close,
         }
+        if self.speaker is not None:
+            self._effects |= {
+                fx.Play: self.speaker.play,
+                fx.EndPlayback: self.speaker.finish,
+                fx.ClearPlayback: self._hush,
+            }
 
     # ------------------------------------------------------------ from outside
     @property
@@ -157,6 +186,18 @@ class LiveSession:
         """Tell the core something, from any thread; after the end it is nobody's business any more."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
             self._loop.call_soon_threadsafe(self._inbox.put_nowait, report)
+
+    def hear(self, audio: bytes, format: AudioFormat) -> None:
+        """Hear what a caller says; on the session's loop. Its sound is never refused, only the oldest forgotten.
+
+        Parameters
+        ----------
+        audio : bytes
+            Whole samples.
+        format : AudioFormat
+            What they are; made what the session's ``audio.input.format`` says.
+        """
+        self._inbox.put_nowait(_Sound(audio, format))
 
     # ------------------------------------------------------------ for its peers
     def join(self, peer: Peer) -> None:
@@ -197,6 +238,8 @@ class LiveSession:
                 self._do(self._core.tick(now))
             case _Frame(peer, data):
                 self._receive(peer, data, now)
+            case _Sound():
+                self._do(self._core.hear(self._converted(taken), now))
             case _Joined(peer):
                 self._peers[peer.number] = peer
                 self._do(self._core.join(peer.number, now))
@@ -213,6 +256,12 @@ class LiveSession:
         if peer.number in self._peers:  # it was not cast out meanwhile
             self._hub.meter.received.inc()
             self._do(self._core.receive(data, now, peer.number))
+
+    def _converted(self, sound: _Sound) -> bytes:
+        wanted = self._core.session.audio.input.format
+        if self._ear is None or (self._ear.source, self._ear.target) != (sound.format, wanted):
+            self._ear = Converter(sound.format, wanted)
+        return self._ear.feed(sound.audio)
 
     async def _next(self) -> Input | None:
         """The next input; None when a deadline passes first. A full inbox does not put a deadline off."""
@@ -241,6 +290,11 @@ class LiveSession:
             self._finish(effect.code, effect.reason)
         elif (peer := self._peers.pop(effect.to, None)) is not None:
             peer.finish(effect.code, effect.reason)
+
+    def _hush(self, effect: fx.ClearPlayback) -> None:
+        if self.speaker is not None:
+            self._speaking.hush()
+            self.speaker.clear(effect)
 
     def _reached(self, number: int | None) -> list[Peer]:
         if number is None:

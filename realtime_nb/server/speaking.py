@@ -59,7 +59,11 @@ class Speaking:
         cancel = self._cancels.pop(effect.response_id, None)
         if cancel is not None:
             cancel.set()
-            self._heard_until = 0.0  # the client drops what it has not played
+            self.hush()  # the client drops what it has not played
+
+    def hush(self) -> None:
+        """Note that nothing plays any more."""
+        self._heard_until = 0.0
 
     def warm(self, effect: Warm) -> None:
         """Put a prefix into the cache once the client has stopped changing it; only the newest one matters."""

@@ -88,7 +88,9 @@ class Error(ServerEventBase, tag="error", frozen=True, kw_only=True):
 
     Open: the wording of ``invalid_json`` and of a missing ``type`` is known from one probe each. ``session.close``
     and ``session.input_audio_buffer.append``, which the live service names among its types, belong to translation
-    sessions and are refused here.
+    sessions and are refused here. Open: who of several peers is told; here the one who caused it, alone. A
+    ``call_id`` that names no session is answered by code ``call_id_not_found`` and close 4000, an ephemeral secret
+    that would attach by ``ephemeral_secret`` and 3000, one peer too many by ``peer_limit_reached`` and 1013.
 
     Ours: an error of type ``external_connector_error`` says why an MCP server's tools could not be listed.
     """
@@ -99,8 +101,10 @@ class Error(ServerEventBase, tag="error", frozen=True, kw_only=True):
 class SessionCreated(ServerEventBase, tag="session.created", frozen=True, kw_only=True):
     """The first event of a connection.
 
-    Open: ``silence_duration_ms`` is 200 live and 500 in the docs; 200 here. Ours: ``session.brain`` says which
-    models answer.
+    Open: ``silence_duration_ms`` is 200 live and 500 in the docs; 200 here. Open: what a sideband
+    (``/v1/realtime?call_id=``) is told first. Here this event, with the session as it is by then; ``call_id`` takes
+    a call's ``rtc_...`` and any other session's ``id`` alike. From then on it gets every event that the others get,
+    of a WebSocket's session the sound, too. Ours: ``session.brain`` says which models answer.
     """
 
     session: AnySession
@@ -201,6 +205,8 @@ class OutputAudioBufferStopped(_OfResponse, tag="output_audio_buffer.stopped", f
 class OutputAudioBufferCleared(_OfResponse, tag="output_audio_buffer.cleared", frozen=True, kw_only=True):
     """Playback was cut (WebRTC and SIP).
 
+    Open: what answers ``output_audio_buffer.clear`` when nothing plays. Here this event with an empty
+    ``response_id``. It is followed by ``conversation.item.truncated`` for each item that was not heard to its end.
     Comes with WebRTC and SIP: over a WebSocket the client plays, and it alone knows.
     """
 
@@ -242,7 +248,7 @@ class ConversationItemDone(_Carrying, tag="conversation.item.done", frozen=True,
 
 
 class ConversationItemRetrieved(ServerEventBase, tag="conversation.item.retrieved", frozen=True, kw_only=True):
-    """An item, whole, with its audio bytes."""
+    """An item, whole, with its audio bytes; of several peers the one who asked gets it."""
 
     item: Item
 

@@ -6,28 +6,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
+from realtime_nb.protocol import effects as fx
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.context import Counter
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.effects import (
-    CallDelta,
-    Close,
-    Effect,
-    Generated,
-    GenerationFailed,
-    McpCalled,
-    McpCallFailed,
-    McpListFailed,
-    McpToolsListed,
-    Report,
-    SpeechDelta,
-    SpeechStarted,
-    SpeechStopped,
-    TextDelta,
-    Transcribed,
-    TranscribedDelta,
-    TranscriptionFailed,
-)
+from realtime_nb.protocol.effects import Close, Effect, Report
 from realtime_nb.protocol.events import (
     CLIENT_EVENTS,
     ClientEvent,
@@ -40,6 +23,7 @@ from realtime_nb.protocol.events import (
     InputAudioBufferAppend,
     InputAudioBufferClear,
     InputAudioBufferCommit,
+    OutputAudioBufferClear,
     ResponseCancel,
     ResponseCreate,
     SessionUpdate,
@@ -55,6 +39,7 @@ from .intake import Intake
 from .items import Items
 from .listings import Listings
 from .mcp_calls import McpCalls
+from .playback import Playback
 from .quiet import Quiet
 from .responses import Responses
 from .settings import Settings
@@ -86,6 +71,9 @@ class ServerConnection:
         Tokens and requests a minute; without it nothing is limited and ``rate_limits.updated`` is empty.
     brain : str
         Which models answer; shown as ``session.brain``.
+    plays : bool
+        Whether the server keeps the playback buffer, as with WebRTC and SIP: then there is ``Play`` in place of
+        ``response.output_audio.delta``, and what was not played is truncated without the client's asking.
 
     Examples
     --------
@@ -107,9 +95,10 @@ class ServerConnection:
         count: Callable[[str], int],
         rate: RateLimiter | None = None,
         brain: str = "",
+        plays: bool = False,
     ) -> None:
         named = replace(session, id=session.id or ids.new("sess"), brain=brain or session.brain)
-        self._state = state = State(named, ids, limits or Limits())
+        self._state = state = State(named, ids, limits or Limits(), plays=plays)
         quiet = Quiet(state)
         transcripts = Transcripts(state)
         intake = Intake(state, transcripts)
@@ -117,7 +106,8 @@ class ServerConnection:
         self._responses = responses = Responses(
             state, intake, listings=listings, calls=calls, quiet=quiet, counter=Counter(count), rate=rate
         )
-        self._ears = ears = Ears(state, transcripts, responses, quiet)
+        playback = Playback(state)
+        self._ears = ears = Ears(state, transcripts, responses, playback, quiet)
         self._settings = settings = Settings(state, ears, listings)
         items = Items(state, intake, responses, transcripts, calls)
         self._quiet = quiet
@@ -135,22 +125,27 @@ class ServerConnection:
             ConversationItemTruncate: items.truncate,
             ResponseCreate: responses.create,
             ResponseCancel: responses.cancel,
+            **({OutputAudioBufferClear: playback.clear} if plays else {}),
         }
         self._on_report: dict[type, Callable[[Any], None]] = {
-            SpeechStarted: ears.started,
-            SpeechStopped: ears.stopped,
-            TranscribedDelta: transcripts.delta,
-            Transcribed: transcripts.heard,
-            TranscriptionFailed: transcripts.failed,
-            TextDelta: responses.text,
-            SpeechDelta: responses.speech,
-            CallDelta: responses.call,
-            Generated: responses.generated,
-            GenerationFailed: responses.failed,
-            McpToolsListed: settings.listed,
-            McpListFailed: listings.failed,
-            McpCalled: calls.called,
-            McpCallFailed: calls.failed,
+            fx.SpeechStarted: ears.started,
+            fx.SpeechStopped: ears.stopped,
+            fx.KeyPressed: ears.key,
+            fx.PlaybackStarted: playback.started,
+            fx.PlaybackStopped: playback.stopped,
+            fx.PlaybackCleared: playback.cleared,
+            fx.TranscribedDelta: transcripts.delta,
+            fx.Transcribed: transcripts.heard,
+            fx.TranscriptionFailed: transcripts.failed,
+            fx.TextDelta: responses.text,
+            fx.SpeechDelta: responses.speech,
+            fx.CallDelta: responses.call,
+            fx.Generated: responses.generated,
+            fx.GenerationFailed: responses.failed,
+            fx.McpToolsListed: settings.listed,
+            fx.McpListFailed: listings.failed,
+            fx.McpCalled: calls.called,
+            fx.McpCallFailed: calls.failed,
         }
 
     # ------------------------------------------------------------ looking
@@ -228,6 +223,24 @@ class ServerConnection:
         effects = self._run(self._receive, frame, now)
         self._state.asker = None
         return effects
+
+    def hear(self, audio: bytes, now: float) -> list[Effect]:
+        """Take sound that came by another way than an event: a call's.
+
+        Parameters
+        ----------
+        audio : bytes
+            In the session's input format, whole samples.
+        now : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        list of Effect
+            To be carried out in order.
+        """
+        self._heard_at = now
+        return self._run(self._ears.listen, audio, now)
 
     def report(self, report: Report, now: float) -> list[Effect]:
         """Take what a stage reports; about something that is over, it is ignored.

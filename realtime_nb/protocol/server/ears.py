@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, SpeechStarted, SpeechStopped
+from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, KeyPressed, Send, SpeechStarted, SpeechStopped
 from realtime_nb.protocol.events import (
     InputAudioBufferAppend,
     InputAudioBufferClear,
     InputAudioBufferCleared,
     InputAudioBufferCommit,
     InputAudioBufferCommitted,
+    InputAudioBufferDtmfEventReceived,
     InputAudioBufferSpeechStarted,
     InputAudioBufferSpeechStopped,
     InputAudioBufferTimeoutTriggered,
@@ -19,6 +20,7 @@ from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import AnySession
 
 from .buffer import Buffer, Span
+from .playback import Playback
 from .quiet import Quiet
 from .responses import Responses
 from .state import State
@@ -38,14 +40,19 @@ class Ears:
         Writes down what was said.
     responses : Responses
         Is interrupted by speech, and answers it.
+    playback : Playback
+        What is still to be heard of them.
     quiet : Quiet
         Rings when nobody speaks.
     """
 
-    def __init__(self, state: State, transcripts: Transcripts, responses: Responses, quiet: Quiet) -> None:
+    def __init__(
+        self, state: State, transcripts: Transcripts, responses: Responses, playback: Playback, quiet: Quiet
+    ) -> None:
         self._state = state
         self._transcripts = transcripts
         self._responses = responses
+        self._playback = playback
         self._quiet = quiet
         self._buffer = Buffer(state.session.audio.input.format)
         self._speech_start_ms = 0.0
@@ -63,11 +70,20 @@ class Ears:
         longer_ms = buffer.ms + bytes_to_ms(len(event.audio), buffer.format)
         if self._state.turn_detection is None and longer_ms > limits.audio_buffer_s * 1000:
             raise fault("buffer_full", seconds=limits.audio_buffer_s)
-        buffer.append(event.audio)
+        self._keep(event.audio, endless=self._state.turn_detection is not None)
+
+    def listen(self, audio: bytes) -> None:
+        """Keep more sound of a call, in the session's format: nobody is there to be told that it is too much."""
+        if audio:
+            self._keep(audio, endless=True)
+
+    def _keep(self, audio: bytes, *, endless: bool) -> None:
+        buffer = self._buffer
+        buffer.append(audio)
         self._state.heard_ms = buffer.end_ms
-        if self._state.turn_detection is not None:
-            buffer.trim(limits.audio_buffer_s * 1000)
-        self._state.do(Hear(event.audio, buffer.format))  # even for push-to-talk: the detector counts the time
+        if endless:
+            buffer.trim(self._state.limits.audio_buffer_s * 1000)
+        self._state.do(Hear(audio, buffer.format))  # even for push-to-talk: the detector counts the time
 
     def commit(self, _event: InputAudioBufferCommit) -> None:
         """Make what is buffered an item; no response comes of it."""
@@ -104,6 +120,10 @@ class Ears:
             self._state.do(Detect(heard.turn_detection, heard.noise_reduction))
 
     # ------------------------------------------------------------ reported
+    def key(self, report: KeyPressed) -> None:
+        """Say that the caller has pressed a key; this event has no id (protocol, 1.4)."""
+        self._state.do(Send(InputAudioBufferDtmfEventReceived(event=report.key, received_at=report.received_at)))
+
     def started(self, report: SpeechStarted) -> None:
         """Somebody speaks: the response stops, if it may be interrupted.
 
@@ -120,6 +140,7 @@ class Ears:
             state.send(InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=state.speech))
         if state.turn_detection.interrupt_response:
             self._responses.interrupt()
+            self._playback.interrupt()
 
     def stopped(self, report: SpeechStopped) -> None:
         """Nobody speaks any more: what was said becomes an item, and is answered if it is to be."""

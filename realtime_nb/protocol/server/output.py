@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.context import Counter
+from realtime_nb.protocol.effects import Play
 from realtime_nb.protocol.events import (
     ContentPart,
     ResponseContentPartAdded,
@@ -274,7 +275,16 @@ class _Speech(_Said):
             self.send(ResponseOutputAudioTranscriptDelta(**self.part, delta=words))
         if audio:
             self.output.played(bytes_to_ms(len(audio), self.ledger.format))
-            self.send(ResponseOutputAudioDelta(**self.part, delta=audio))
+            self._sound(audio)
+
+    def _sound(self, audio: bytes) -> None:
+        """Let it be heard: at the server's own playback if it has one, else at the client's."""
+        state, at = self.output.state, self.part
+        if state.plays:
+            name, item_id = at["response_id"], at["item_id"]
+            state.do(Play(response_id=name, item_id=item_id, content_index=0, audio=audio, format=self.ledger.format))
+        else:
+            self.send(ResponseOutputAudioDelta(**at, delta=audio))
 
     def end(self, status: ItemStatus) -> Item:
         words = self.ledger.transcript

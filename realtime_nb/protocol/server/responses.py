@@ -6,6 +6,7 @@ from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.effects import (
     CallDelta,
+    EndPlayback,
     Generate,
     Generated,
     GenerationFailed,
@@ -335,6 +336,8 @@ class Responses:
         del self._jobs[job.id]
         self._intake.forget(job.source)
         state.send(ResponseDone(response=job.resource(details, usage)))
+        if state.plays:
+            state.do(EndPlayback(job.id))
         if self._rate and job.reserved:
             self._rate.settle(job.reserved, usage.total_tokens, state.now)
         state.send(RateLimitsUpdated(rate_limits=self._rate.rows(state.now) if self._rate else ()))

@@ -34,10 +34,13 @@ class State:
         Names everything.
     limits : Limits
         Bounds everything.
+    plays : bool
+        Whether the server keeps the playback buffer.
     """
 
-    def __init__(self, session: AnySession, ids: IdFactory, limits: Limits) -> None:
+    def __init__(self, session: AnySession, ids: IdFactory, limits: Limits, *, plays: bool = False) -> None:
         self.session = session
+        self.plays = plays
         self.ids = ids
         self.limits = limits
         self.conversation = Conversation(ids.new("conv"))
