@@ -20,7 +20,8 @@ def build_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("binder")
     shutil.copytree(ROOT / "binder", folder / "binder")  # it reads no other file; a copy, for it walks the whole tree
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(folder)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stderr
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return ended.stderr + ended.stdout
 
 
 def steps(build_file: str) -> list[str]:
