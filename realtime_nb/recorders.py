@@ -44,9 +44,7 @@ def held(obj: Any, kind: Kind) -> bytes | None:
         A file; empty when there is nothing yet; None when it is no such widget.
     """
     value = getattr(_holder(obj, kind), "value", None)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    return b"" if _is_ours(obj) and getattr(obj, _HOLDERS[kind][0], value) is None else None
+    return bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else None
 
 
 def is_link(obj: Any, kind: Kind) -> bool:
@@ -100,8 +98,6 @@ def why_empty(obj: Any, kind: Kind) -> tuple[str, str]:
     fact, hint : str
         The fact begins after "got a Recorder", the hint is a line that runs.
     """
-    if _is_ours(obj):
-        return "with nothing in it yet", "display(recorder)" if kind == "sound" else "camera.snap()"
     if getattr(obj, "recording", False):
         return f"that is still recording: its {kind} comes when that ends", "recorder.recording = False"
     stream = getattr(obj, "stream", None)
@@ -142,10 +138,6 @@ def _holder(obj: Any, kind: Kind) -> Any:
         if hasattr(inner, "value"):
             return inner
     return None
-
-
-def _is_ours(obj: Any) -> bool:
-    return type(obj).__module__.startswith("realtime_nb.widgets")
 
 
 def _classes(obj: Any) -> set[str]:

@@ -24,7 +24,7 @@ from realtime_nb.audio.pcm import Samples
 if TYPE_CHECKING:
     from realtime_nb.audio.clip import Audio
 
-__all__ = ["HUES", "MAX_PLAYER_S", "Voice", "player_html", "waveform_svg"]
+__all__ = ["HUES", "MAX_PLAYER_S", "Voice", "envelopes", "player_html", "waveform_svg"]
 
 Voice = Literal["user", "model"]
 
@@ -103,7 +103,7 @@ def waveform_svg(audio: Audio, *, voice: Voice = "user") -> str:
     str
         An SVG document.
     """
-    peak, rms = _envelopes(audio.samples)
+    peak, rms = envelopes(audio.samples, _COLUMNS)
     scale = _SWING / max(float(peak.max()), _QUIETEST_PEAK)
     colour, wide = HUES[voice], _WIDTH / len(peak)
     return (
@@ -150,9 +150,22 @@ def _data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _envelopes(samples: Samples) -> tuple[Samples, Samples]:
-    """Peak and mean level of each column; a clip of fewer samples than columns has fewer columns."""
-    columns = min(_COLUMNS, len(samples))
+def envelopes(samples: Samples, columns: int) -> tuple[Samples, Samples]:
+    """Measure a sound in columns of equal length, to draw it.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n,)
+        In [-1, 1].
+    columns : int
+        How many; a sound of fewer samples has fewer.
+
+    Returns
+    -------
+    peak, rms : ndarray of float32, shape (columns,)
+        The highest sample and the mean level of each, from 0 to 1; a single 0 for no sound.
+    """
+    columns = min(columns, len(samples))
     if columns == 0:
         return np.zeros(1, np.float32), np.zeros(1, np.float32)
     edges = np.linspace(0, len(samples), columns, endpoint=False).astype(int)

@@ -85,7 +85,7 @@ def test_the_waveform_is_a_picture_that_stands_alone(speech: Audio) -> None:
 
 def test_the_waveform_is_high_where_it_is_loud() -> None:
     """Half a second of silence, half of tone: flat, then full height."""
-    peak, rms = player._envelopes((Audio.silence(0.5) + Audio.tone(1_000, 0.5)).samples)
+    peak, rms = player.envelopes((Audio.silence(0.5) + Audio.tone(1_000, 0.5)).samples, player._COLUMNS)
     assert len(peak) == len(rms) == player._COLUMNS
     half = player._COLUMNS // 2
     assert not peak[:half].any()
