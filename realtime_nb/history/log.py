@@ -90,6 +90,17 @@ class EventLog:
         """
         self._followers.append(follower)
 
+    def unfollow(self, follower: Follower) -> None:
+        """Tell no more.
+
+        Parameters
+        ----------
+        follower : callable
+            What :meth:`follow` was given; one that is not told is no error.
+        """
+        if follower in self._followers:
+            self._followers.remove(follower)
+
     def since(self, position: int) -> Sequence[Entry]:
         """The entries from `position` on.
 
