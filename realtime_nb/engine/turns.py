@@ -10,11 +10,13 @@ turn is over, so that the words can be recognised meanwhile; if the speech goes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from math import ceil
 
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.audio.resample import Resampler
+from realtime_nb.engine.barge_in import BargeIn, EchoGuard, Levels
 from realtime_nb.engine.base import Vad
 from realtime_nb.engine.hearing import wire
 from realtime_nb.protocol.effects import SpeechStarted, SpeechStopped
@@ -25,16 +27,14 @@ __all__ = ["Paused", "Resumed", "TurnDetector", "TurnEvent"]
 
 ONSET_MS = 96
 """Speech that begins a turn while nobody answers: shorter is a click or a breath."""
-BARGE_IN_MS = 224
-"""Speech that begins a turn while an answer is given: 200-400 ms keep a cough from cutting it off."""
 GAP_MS = 96
 """Silence after which an onset that was too short is forgotten."""
 PAUSE_MS = 64
 """Silence at which a pause is announced."""
 HYSTERESIS = 0.15
 """How far below the threshold a probability may fall within speech (Silero's own post-processing)."""
-KEPT_MS = BARGE_IN_MS + 4 * GAP_MS
-"""Sound kept while nobody speaks, beside the padding: the longest onset with its gaps, and a frame to spare."""
+GAPS_MS = 4 * GAP_MS
+"""Sound kept while nobody speaks, beside the padding and the longest onset: its gaps, and a frame to spare."""
 HELD_MS = 60_000
 """Most of a turn's sound that is kept for :class:`Paused`; a longer one is recognised when it is over."""
 
@@ -123,8 +123,8 @@ class _Listening:
 
     onset_at_ms: float = 0.0
     """Where speech began that is too short yet to be a turn."""
-    onset_ms: float = 0.0
-    """How much of it there is; 0 for none."""
+    onset_db: deque[float] = field(default_factory=deque)
+    """The loudness of each of its frames; empty for none."""
     silence_ms: float = 0.0
 
 
@@ -149,21 +149,28 @@ class TurnDetector:
         Gives the probabilities.
     detection : ServerVad, SemanticVad or None
         How turns end; None is push-to-talk: nothing is detected, only the time is counted.
+    barge_in : BargeIn, optional
+        What it takes to interrupt an answer.
 
     Attributes
     ----------
     responding : bool
-        Set it while an answer is made or played: then it takes
-        :data:`BARGE_IN_MS` of speech to begin a turn.
+        Set it while an answer is made or played: then it takes as much speech to
+        begin a turn as `barge_in` says.
+    playing : bool
+        Set it while an answer plays: then that speech must be as loud as `barge_in` says.
     """
 
-    def __init__(self, vad: Vad, detection: TurnDetection | None) -> None:
+    def __init__(self, vad: Vad, detection: TurnDetection | None, barge_in: BargeIn | None = None) -> None:
         self._vad = vad
+        self._barge_in = barge_in or BargeIn()
         self._frame_ms = vad.frame * 1000 / vad.rate
         self._time_ms = 0.0  # of all sound that was fed
         self._tape: _Tape | None = None
         self._rules = _rules(detection)
-        self.responding = False
+        self.responding = self.playing = False
+        louder_db = self._barge_in.louder_db
+        self._guard = None if louder_db is None else EchoGuard(louder_db, self._frame_ms)
         self.forget()
 
     def configure(self, detection: TurnDetection | None) -> None:
@@ -183,6 +190,7 @@ class TurnDetector:
     def forget(self) -> None:
         """Begin afresh: what was heard so far belongs to no turn any more. The time runs on."""
         self._stream = self._vad.stream()
+        self._levels = Levels(self._vad.frame)
         self._resampler: Resampler | None = None
         self._frames = 0
         self._origin_ms = self._time_ms
@@ -214,9 +222,10 @@ class TurnDetector:
             return []
         self._tape.add(audio)
         events: list[TurnEvent] = []
-        for probability in self._stream.feed(self._resampled(audio, format)):
+        samples = self._resampled(audio, format)
+        for probability, level in zip(self._stream.feed(samples), self._levels.feed(samples), strict=True):
             self._frames += 1
-            events += self._step(probability, self._rules, self._tape)
+            events += self._step(probability, level, self._rules, self._tape)
         return events
 
     def judge(self, complete: float) -> list[TurnEvent]:
@@ -252,30 +261,40 @@ class TurnDetector:
         """Where the last frame ended."""
         return self._origin_ms + self._frames * self._frame_ms
 
-    def _step(self, probability: float, rules: _Rules, tape: _Tape) -> list[TurnEvent]:
+    def _step(self, probability: float, level: float, rules: _Rules, tape: _Tape) -> list[TurnEvent]:
         match self._state:
             case _Listening() as ear if probability < rules.threshold:
-                tape.keep(self._now_ms - rules.padding_ms - KEPT_MS)
-                return self._stays_quiet(ear)
+                tape.keep(self._now_ms - rules.padding_ms - self._barge_in.sustained_ms - GAPS_MS)
+                return self._stays_quiet(ear, level)
             case _Listening() as ear:
-                return self._begins(ear, rules)
+                return self._begins(ear, level, rules)
             case _Speaking() as turn if probability >= rules.threshold - HYSTERESIS:
                 return self._goes_on(turn, rules)
             case _Speaking() as turn:
                 return self._falls_silent(turn, tape)
 
-    def _stays_quiet(self, ear: _Listening) -> list[TurnEvent]:
+    def _stays_quiet(self, ear: _Listening, level: float) -> list[TurnEvent]:
         ear.silence_ms += self._frame_ms
+        self._note(level)
         if ear.silence_ms >= GAP_MS:
-            ear.onset_ms = 0.0
+            while ear.onset_db:
+                self._note(ear.onset_db.popleft())
         return []
 
-    def _begins(self, ear: _Listening, rules: _Rules) -> list[TurnEvent]:
-        if not ear.onset_ms:
+    def _note(self, level: float) -> None:
+        if self._guard is not None and self.playing:
+            self._guard.note(level)
+
+    def _begins(self, ear: _Listening, level: float, rules: _Rules) -> list[TurnEvent]:
+        if not ear.onset_db:
             ear.onset_at_ms = self._now_ms - self._frame_ms
         ear.silence_ms = 0.0
-        ear.onset_ms += self._frame_ms
-        if ear.onset_ms < (BARGE_IN_MS if self.responding else ONSET_MS):
+        ear.onset_db.append(level)
+        if len(ear.onset_db) * self._frame_ms < (self._barge_in.sustained_ms if self.responding else ONSET_MS):
+            return []
+        if self._guard is not None and self.playing and not self._guard.is_louder(ear.onset_db):
+            self._note(ear.onset_db.popleft())  # so far an echo; what comes next may be a voice above it
+            ear.onset_at_ms += self._frame_ms
             return []
         start_ms = int(max(ear.onset_at_ms - rules.padding_ms, self._floor_ms))
         self._state = _Speaking(start_ms, rules.unsure_ms, speech_end_ms=self._now_ms)

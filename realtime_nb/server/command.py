@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
+from realtime_nb.engine.barge_in import ECHO_SAFE, BargeIn
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.catalog import TIERS
@@ -91,6 +92,7 @@ def parse_options(argv: Sequence[str] | None = None, *, prog: str = "python -m r
         origins=tuple(given.origin),
         limits=Limits(**{name: bounds.pop(name) for name in _OF_A_SESSION if name in bounds}),
         **bounds,
+        barge_in=_barge_in(given),
         require_model=given.require_model,
         deflate=not given.no_deflate,
     )
@@ -103,6 +105,12 @@ def _limit(given: str) -> tuple[str, float]:
     if name not in _ALL_LIMITS:
         raise argparse.ArgumentTypeError(f"there is no limit {name!r}; there are {', '.join(_ALL_LIMITS)}")
     return name, type(_ALL_LIMITS[name])(value)
+
+
+def _barge_in(given: argparse.Namespace) -> BargeIn:
+    usual = ECHO_SAFE if given.echo_safe else BargeIn()
+    chosen = {"sustained_ms": given.barge_in_ms, "louder_db": given.barge_in_db}
+    return replace(usual, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def _token(given: str | None) -> Secret:
@@ -136,6 +144,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="NAME=N",
         help=f"any limit, by its name: {', '.join(_ALL_LIMITS)}",
     )
+    safe = ECHO_SAFE
+    parser.add_argument(
+        "--echo-safe",
+        action="store_true",
+        help="a loudspeaker is heard by the microphone: only speech of "
+        f"{safe.sustained_ms} ms, {safe.louder_db:g} dB above the echo, interrupts an answer",
+    )
+    parser.add_argument(
+        "--barge-in-ms", type=int, metavar="N", help=f"speech that interrupts an answer ({BargeIn().sustained_ms})"
+    )
+    parser.add_argument("--barge-in-db", type=float, metavar="N", help="how much louder than the echo it must be (any)")
     parser.add_argument("--require-model", action="store_true", help="refuse connections that name no model")
     parser.add_argument("--no-deflate", action="store_true", help="do not offer compression")
     parser.add_argument("--child", action="store_true", help="report in JSON lines, and end with standard input")

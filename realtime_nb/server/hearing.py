@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.engine.base import Asr, Transcription, Vad
 from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
 from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, Report, Transcribe
@@ -15,6 +16,7 @@ from realtime_nb.protocol.formats import AudioFormat, ms_to_bytes
 from realtime_nb.server.crew import Crew, Lane
 from realtime_nb.server.endings import completeness
 from realtime_nb.server.scribe import Scribe
+from realtime_nb.server.speaking import Answering
 
 __all__ = ["Hearing"]
 
@@ -37,8 +39,10 @@ class Hearing:
         Whose threads do it.
     report : callable
         Takes reports from any thread.
-    is_responding : callable
-        Whether an answer is made or played now: then more speech is needed to interrupt it.
+    answering : callable
+        What is done about an answer now: then more speech is needed to interrupt it.
+    barge_in : BargeIn
+        How much, and how loud.
     limit_bytes : int
         Sound that may wait; see :meth:`room`.
     """
@@ -50,13 +54,14 @@ class Hearing:
         crew: Crew,
         report: Callable[[Report], None],
         *,
-        is_responding: Callable[[], bool],
+        answering: Callable[[], Answering],
+        barge_in: BargeIn,
         limit_bytes: int,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._report = report
-        self._is_responding = is_responding
-        self._detector = TurnDetector(vad, None)
+        self._answering = answering
+        self._detector = TurnDetector(vad, None, barge_in)
         self._lane = Lane(crew.ears)
         self._scribe = Scribe(asr, crew.scribe, report)
         self._limit_bytes = limit_bytes
@@ -76,10 +81,10 @@ class Hearing:
             if self._waiting_bytes > self._limit_bytes:
                 self._has_room.clear()
         step = ms_to_bytes(SLICE_MS, effect.format)
-        responding = self._is_responding()
+        answering = self._answering()
         for start in range(0, len(effect.audio), step):
             piece = effect.audio[start : start + step]
-            self._lane.add(partial(self._feed, piece, effect.format, responding=responding))
+            self._lane.add(partial(self._feed, piece, effect.format, answering))
 
     def detect(self, effect: Detect) -> None:
         """Detect turns otherwise, from the next sound on."""
@@ -100,8 +105,8 @@ class Hearing:
         self._has_room.set()
 
     # ------------------------------------------------------------ on the thread of the ears
-    def _feed(self, audio: bytes, format: AudioFormat, *, responding: bool) -> None:
-        self._detector.responding = responding
+    def _feed(self, audio: bytes, format: AudioFormat, answering: Answering) -> None:
+        self._detector.responding, self._detector.playing = answering
         try:
             self._take(self._detector.feed(audio, format))
         except Exception as fault:  # a detector is a plug-in: one bad frame must not deafen all

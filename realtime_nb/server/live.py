@@ -123,7 +123,8 @@ class LiveSession:
             hub.engine.asr,
             hub.crew,
             self.report,
-            is_responding=self._speaking.is_responding,
+            answering=self._speaking.answering,
+            barge_in=hub.options.barge_in,
             limit_bytes=hub.options.hearing_bytes,
         )
         self.speaker = None if format is None else Speaker(format, self.report)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.errors import ConfigError
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
@@ -74,6 +75,12 @@ class ServerOptions:
     """Connections to one session: its own, and those attached by ``?call_id=``."""
     frames_ahead: int = 2
     """Frames taken from a socket before their turn; the rest waits in TCP, at the sender's."""
+    barge_in: BargeIn = field(default_factory=BargeIn)
+    """What it takes to interrupt an answer; :data:`~realtime_nb.engine.barge_in.ECHO_SAFE` where it is heard back.
+
+    An option of the server, and no field of the session: a session says the same to
+    every server, and how a loudspeaker stands to a microphone is no matter of the API.
+    """
     limits: Limits = field(default_factory=Limits)
     """Those of each session: its length, its context, its sound, its pictures, the size of an event."""
     hearing_bytes: int = 4 * 1024 * 1024
@@ -102,6 +109,7 @@ class ServerOptions:
                 hint=f"realtime-nb serve --host {self.host} --token {new_token().reveal()}",
             )
         _check_positive("ServerOptions", {name: getattr(self, name) for name in SIZES})
+        _check_positive("BargeIn", vars(self.barge_in))
         _check_positive("Limits", msgspec.structs.asdict(self.limits))
 
     @property

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from realtime_nb.engine.base import Cancel
 from realtime_nb.engine.pipeline import Pipeline
@@ -13,10 +14,23 @@ from realtime_nb.protocol.effects import Generate, GenerateRequest, GenerationFa
 from realtime_nb.protocol.formats import bytes_to_ms
 from realtime_nb.server.crew import Crew
 
-__all__ = ["Speaking"]
+__all__ = ["Answering", "Speaking"]
 
 SETTLED_S = 0.05
 """A session's first events often change its instructions; what is overtaken within this time is not computed."""
+
+ECHO_S = 0.5
+"""How long after its sound an answer may still be heard: the client began to play it later than it was sent."""
+
+
+class Answering(NamedTuple):
+    """What is done about an answer."""
+
+    responding: bool
+    """It is made, or should still be playing at the client."""
+    playing: bool
+    """It can be heard."""
+
 
 logger = logging.getLogger("realtime_nb.server")
 
@@ -44,9 +58,11 @@ class Speaking:
         self._timer: asyncio.TimerHandle | None = None
         self._heard_until = 0.0
 
-    def is_responding(self) -> bool:
-        """Whether an answer is made, or should still be playing at the client."""
-        return bool(self._cancels) or time.monotonic() < self._heard_until
+    def answering(self) -> Answering:
+        """What is done about an answer now."""
+        now = time.monotonic()
+        made_or_played = bool(self._cancels) or now < self._heard_until
+        return Answering(made_or_played, playing=now < self._heard_until + ECHO_S)
 
     def generate(self, effect: Generate) -> None:
         """Begin a response; it brings its own prefix."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.engine import turns
+from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.engine.hearing import samples_of
 from realtime_nb.engine.silero import SileroVad
 from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
@@ -100,7 +101,7 @@ def test_a_click_is_no_turn() -> None:
 
 def test_an_answer_is_not_cut_off_by_a_cough() -> None:
     """While an answer is given, more speech is needed; then the turn begins where that speech began."""
-    cough, words = turns.BARGE_IN_MS - 2 * FRAME_MS, 600
+    cough, words = BargeIn().sustained_ms - 2 * FRAME_MS, 600
     listening = detector()
     listening.responding = True
     events = hear(listening, sound(500, cough, 1000, words, 500))
@@ -113,10 +114,12 @@ def test_a_threshold_of_one_hears_only_what_is_certain() -> None:
 
     class Doubtful(StubVad):
         def stream(self) -> Doubtful:  # type: ignore[override]  # its own stream
+            self.rest = 0
             return self
 
         def feed(self, samples: np.ndarray) -> list[float]:
-            return [0.6] * (len(samples) // self.frame)
+            frames, self.rest = divmod(self.rest + len(samples), self.frame)
+            return [0.6] * frames
 
     heard = [
         hear(TurnDetector(Doubtful(), ServerVad(threshold=threshold)), sound(2000), step_ms=96)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.errors import ConfigError
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
@@ -82,3 +83,24 @@ def test_a_limit_of_nothing_is_refused() -> None:
     """No sessions at all is a mistake, and is said to be one."""
     with pytest.raises(ConfigError, match="sessions is 0"):
         parse_options(["--sessions", "0"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "barge_in"),
+    [
+        ("", BargeIn(224, None)),
+        ("--echo-safe", BargeIn(400, 6.0)),
+        ("--echo-safe --barge-in-db 10", BargeIn(400, 10.0)),
+        ("--barge-in-ms 300", BargeIn(300, None)),
+    ],
+)
+def test_how_an_answer_is_interrupted_is_an_option(flags: str, barge_in: BargeIn) -> None:
+    """``--echo-safe`` is a pair of figures, and each can be chosen alone."""
+    assert parse_options(flags.split()).options.barge_in == barge_in
+
+
+@pytest.mark.parametrize("flag", ["--barge-in-ms", "--barge-in-db"])
+def test_a_barge_in_takes_something(flag: str) -> None:
+    """Nothing at all is no figure."""
+    with pytest.raises(ConfigError, match="more than 0"):
+        parse_options([flag, "0"])
