@@ -112,6 +112,8 @@ class View(anywidget.AnyWidget):
             return
         if kind == "fault":
             self._note_fault(content)
+        elif kind == "alive?":
+            self.send({"t": "alive"})
         elif kind.startswith("media"):
             if self.channel is not None:
                 self.channel.from_comm(content, buffers)

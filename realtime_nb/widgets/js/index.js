@@ -1,11 +1,17 @@
 // The bundle's door: one file for every widget; the trait `view` says which one this is.
+import { mindKernel } from "./kernel.js";
+import { renderPlayer } from "./player.js";
 import { renderRecorder } from "./recorder.js";
+import { renderTalk } from "./talk.js";
+import { adopt } from "./theme.js";
 
 /** @typedef {{model: import("@anywidget/types").AnyModel, el: HTMLElement}} Context */
 
 /** @type {Record<string, (context: Context) => (() => void) | void>} */
 const VIEWS = {
+  player: renderPlayer,
   recorder: renderRecorder,
+  talk: renderTalk,
 };
 
 /**
@@ -23,11 +29,12 @@ export function reportFault(model, where, error) {
 function render({ model, el }) {
   const view = model.get("view");
   el.classList.add("rtnb", `rtnb-${view}`);
-  const twin = document.createElement("style"); // the static form stands beside the live one: hidden while this lives
-  twin.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
-  el.append(twin);
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own: space and arrows in here are ours
+  adopt();
   try {
-    return VIEWS[view]({ model, el });
+    const close = VIEWS[view]({ model, el });
+    const unmind = mindKernel({ model, el });
+    return () => (unmind(), close?.());
   } catch (error) {
     reportFault(model, `render ${view}`, error);
     el.append(Object.assign(document.createElement("pre"), { textContent: `${view} cannot be shown: ${error}` }));
