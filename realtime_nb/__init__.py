@@ -17,23 +17,26 @@ from typing import Any
 _HOMES = {
     "Audio": "realtime_nb.audio",
     "Image": "realtime_nb.images",
+    "Recorder": "realtime_nb.widgets.recorder",
     "Session": "realtime_nb.session",
     "Turn": "realtime_nb.turn",
     "connect": "realtime_nb.connection",
     "model": "realtime_nb.models",
     "open_history": "realtime_nb.archive",
 }
-_MODULES = {"errors", "local", "models", "plots"}
+_MODULES = {"errors", "local", "logs", "models", "plots"}
 
 __all__ = [
     "Audio",
     "Image",
+    "Recorder",
     "Session",
     "Turn",
     "__version__",
     "connect",
     "errors",
     "local",
+    "logs",
     "model",
     "models",
     "open_history",

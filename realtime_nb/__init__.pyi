@@ -1,5 +1,6 @@
 from realtime_nb import errors as errors
 from realtime_nb import local as local
+from realtime_nb import logs as logs
 from realtime_nb import models as models
 from realtime_nb import plots as plots
 from realtime_nb.archive import open_history as open_history
@@ -9,5 +10,6 @@ from realtime_nb.images import Image as Image
 from realtime_nb.models import model as model
 from realtime_nb.session import Session as Session
 from realtime_nb.turn import Turn as Turn
+from realtime_nb.widgets import Recorder as Recorder
 
 __version__: str

@@ -1,41 +1,52 @@
-"""A microphone in a cell."""
+"""A microphone in a cell.
+
+The page records and sends; the kernel holds the sound and is the one that tells
+every page how things stand, so that a second tab or a reload shows the same.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar, Literal
 
+import numpy as np
 import traitlets
 
 from realtime_nb.audio import Audio
+from realtime_nb.audio.player import player_html
 from realtime_nb.errors import AudioError
 from realtime_nb.widgets.base import View
-from realtime_nb.widgets.media import Channel
+from realtime_nb.widgets.media import Channel, Path
 from realtime_nb.widgets.media_frames import Header
 
 __all__ = ["Recorder"]
 
-RATE = 24_000
+Phase = Literal["idle", "asking", "recording", "paused", "loading", "done"]
+
+_RATE = 24_000
+_PIECE = 2 * _RATE  # bytes of one second, sent at once when a recording is heard again
+_LEVEL = 960  # samples to a peak of the waveform: 40 ms, as the page measures them
 
 
 class Recorder(View):
     """A microphone in a cell: press record, speak, and have the sound as ``recorder.audio``, also while it comes.
 
-    A file dropped on it, or chosen, does as well. Echo cancellation, noise
-    suppression and automatic gain are one switch: on for speech, off when the
-    samples must be what the microphone heard.
+    A sound file dropped on it, or chosen, does as well.
 
     Parameters
     ----------
     echo_cancellation : bool
-        Whether the browser takes the loudspeaker's sound and noise out.
+        Whether the browser takes loudspeaker, noise and changes of loudness out: right for
+        speech. Without it the samples are what the microphone heard.
     max_s : float
         How much is kept, in seconds; recording stops there.
 
     Examples
     --------
-    >>> recorder = Recorder()  # doctest: +SKIP
-    >>> recorder  # doctest: +SKIP
+    >>> import realtime_nb as rt
+    >>> recorder = rt.Recorder()
+    >>> recorder
     Recorder(empty)
     >>> session.say(recorder)  # doctest: +SKIP
     """
@@ -43,36 +54,176 @@ class Recorder(View):
     view_name = "recorder"
 
     echo_cancellation = traitlets.Bool(default_value=True).tag(sync=True)
+    max_s = traitlets.Float(600.0).tag(sync=True)
 
     def __init__(self, *, echo_cancellation: bool = True, max_s: float = 600.0) -> None:
-        self._lock = threading.Lock()
-        self._pcm = bytearray()
-        super().__init__(echo_cancellation=echo_cancellation)
-        self._max_s = max_s
-        Channel(self, on_audio=self._hear, on_event=self._note)
+        self._tape = _Tape()
+        self._phase: Phase = "idle"
+        self._trouble: str | None = None
+        self._holder = ""  # the page that records
+        self._heard: Header = {}
+        super().__init__(echo_cancellation=echo_cancellation, max_s=max_s)
+        self._channel = Channel(self, on_audio=self._hear, on_event=self._note)
 
+    # ------------------------------------------------------------ what a person asks
     @property
     def audio(self) -> Audio:
-        """What was recorded so far: 24 kHz, mono."""
-        with self._lock:
-            pcm = bytes(self._pcm)
+        """What is recorded so far: 24 kHz, mono; an AudioError while there is nothing."""
+        pcm = self._tape.pcm()
         if not pcm:
-            raise AudioError("nothing is recorded yet", hint="recorder  # press record, speak, press stop")
+            raise AudioError(
+                self._trouble or "nothing is recorded yet", hint="recorder  # press record, speak, press stop"
+            )
         return Audio.from_pcm16(pcm)
 
-    def facts(self) -> str:
-        """Tell how much is recorded."""
-        seconds = len(self._pcm) / 2 / RATE
-        return f"{seconds:.2f} s" if seconds else "empty"
+    @property
+    def duration_s(self) -> float:
+        """How much is recorded, in seconds."""
+        return self._tape.samples / _RATE
 
+    @property
+    def lost_s(self) -> float:
+        """How much the page captured and the kernel never got, in seconds: 0 unless the way was blocked for seconds."""
+        return self._tape.lost / _RATE
+
+    @property
+    def recording(self) -> bool:
+        """Whether sound is being recorded now."""
+        return self._phase == "recording"
+
+    @property
+    def trouble(self) -> str | None:
+        """What went wrong last, and what to do; None when nothing did."""
+        return self._trouble
+
+    @property
+    def path(self) -> Path | None:
+        """How the page reaches the kernel; None while no page shows the widget."""
+        return self._channel.path
+
+    def record(self) -> None:
+        """Press the page's record button; the browser may want a click of the person first."""
+        self._channel.send({"t": "do", "act": "record"}, everyone=False)
+
+    def stop(self) -> None:
+        """Press the page's stop button."""
+        self._channel.send({"t": "do", "act": "stop"}, everyone=False)
+
+    def play(self) -> None:
+        """Play what is recorded in the page."""
+        self._channel.send({"t": "do", "act": "play"}, everyone=False)
+
+    def facts(self) -> str:
+        """Tell how much is recorded, and what goes on."""
+        much = f"{self.duration_s:.2f} s" if self._tape.samples else "empty"
+        return f"{much}, {self._phase}" if self._phase in ("recording", "paused", "loading") else much
+
+    def static_html(self) -> str:
+        """Give the recording as a player."""
+        pcm = self._tape.pcm()
+        return player_html(Audio.from_pcm16(pcm)) if pcm else ""
+
+    # ------------------------------------------------------------ the media thread
     def _hear(self, pcm: bytes, header: Header) -> None:
-        with self._lock:
-            if header.get("at") == 0:
-                self._pcm.clear()
-            self._pcm += pcm
+        if self._tape.write(pcm, int(header.get("at", 0))) and self._phase == "done":
+            self._finish()
 
     def _note(self, header: Header, payload: bytes) -> None:
-        del header, payload
+        del payload
+        act = self._ACTS.get(header["t"])
+        if act is not None:
+            act(self, header)
 
-    def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Take a message of the page: none is due."""
+    def _opened(self, header: Header) -> None:
+        self._channel.answer(header["page"], *self._state(peaks=True))
+
+    def _closed_page(self, header: Header) -> None:
+        if header["page"] == self._holder and self._phase in ("asking", "recording", "paused", "loading"):
+            self._phase = "done" if self._tape.samples else "idle"
+            self._channel.send(*self._state(peaks=True))
+            self._finish()
+
+    def _changed(self, header: Header) -> None:
+        self._phase, self._holder, self._trouble = header["phase"], header["page"], None
+        if self._phase == "done" and self._tape.expect(int(header.get("recorded", self._tape.samples))):
+            self._finish()
+        self._channel.send(*self._state(peaks=self._phase == "done"))
+
+    def _finish(self) -> None:
+        """Put the recording beside the widget; encoding takes a while, so on a thread of its own."""
+        threading.Thread(target=self.keep, name="realtime_nb recording", daemon=True).start()
+
+    def _play(self, header: Header) -> None:
+        pcm = self._tape.pcm()
+        item = header["page"]
+        for start in range(0, len(pcm), _PIECE):
+            self._channel.push(pcm[start : start + _PIECE], {"item": item})
+        self._channel.push(b"", {"item": item, "last": True})
+
+    def _lost(self, header: Header) -> None:
+        self._tape.lost += int(header.get("samples", 0))
+
+    def _failed(self, header: Header) -> None:
+        self._trouble = f"{header.get('message')} {header.get('todo')}"
+
+    def _sounded(self, header: Header) -> None:
+        self._heard = header
+
+    def _state(self, *, peaks: bool) -> tuple[Header, bytes]:
+        state = {"t": "recorder", "phase": self._phase, "samples": self._tape.samples, "by": self._holder}
+        return ({**state, "peaks": True}, self._tape.peaks()) if peaks else (state, b"")
+
+    _ACTS: ClassVar[dict[str, Callable[[Recorder, Header], None]]] = {
+        "opened": _opened,
+        "closed": _closed_page,
+        "recorder": _changed,
+        "play": _play,
+        "overflow": _lost,
+        "trouble": _failed,
+        "done": _sounded,
+        "flushed": _sounded,
+    }
+
+
+class _Tape:
+    """The samples: written by the media thread, read by any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pcm = bytearray()
+        self._expected: int | None = None
+        self.lost = 0
+
+    def write(self, pcm: bytes, at: int) -> bool:
+        """Add a chunk whose first sample is number `at`; tell whether this was the last that is expected."""
+        with self._lock:
+            if at == 0:
+                self._pcm, self._expected, self.lost = bytearray(), None, 0
+            gap = at - len(self._pcm) // 2
+            if gap > 0:  # a chunk that the page had to drop: silence keeps the time right
+                self._pcm += bytes(2 * gap)
+            self._pcm += pcm
+            return self._expected is not None and self.samples >= self._expected
+
+    def expect(self, samples: int) -> bool:
+        """Be told how many there are in all; tell whether they are here."""
+        with self._lock:
+            self._expected = samples
+            return self.samples >= samples
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self._pcm) // 2
+
+    def pcm(self) -> bytes:
+        """All of them, as PCM16."""
+        with self._lock:
+            return bytes(self._pcm)
+
+    def peaks(self) -> bytes:
+        """The highest sample of each 40 ms, 0 to 1, as float32."""
+        samples = np.frombuffer(self.pcm(), "<i2")
+        edges = np.arange(0, len(samples), _LEVEL)
+        heights = np.abs(samples.astype(np.float32)) / 32768
+        return np.maximum.reduceat(heights, edges).astype("<f4").tobytes() if len(edges) else b""

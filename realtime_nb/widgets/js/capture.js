@@ -49,6 +49,9 @@ export function createCutter(size, stride, on) {
     restart() {
       at = filled = measured = peak = energy = 0;
     },
+    get at() {
+      return at;
+    },
   };
 }
 
@@ -66,7 +69,7 @@ export function captureWorklet() {
         this.ended = false;
         this.cutter = createCutter(chunk, stride, {
           chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, pcm: pcm.buffer }, [pcm.buffer]),
-          level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms, flows: this.flows }),
+          level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms }),
         });
         /** @type {Record<string, (message: any) => void>} */
         const orders = {
@@ -75,7 +78,7 @@ export function captureWorklet() {
             if (restart) this.cutter.restart();
             if (this.flows && !flows) this.cutter.rest();
             this.flows = flows;
-            this.port.postMessage({ t: "flow", flows });
+            this.port.postMessage({ t: "flow", at: this.cutter.at });
           },
           end: () => (this.ended = true),
         };
@@ -178,10 +181,10 @@ export class Capture {
 
   /** @param {any} note */
   #note(note) {
-    if (note.t === "flow") return this.settled?.();
     if (note.t === "chunk") return this.options.onChunk?.(new Int16Array(note.pcm), note.at);
     this.at = note.at;
-    this.options.onLevel?.(note);
+    if (note.t === "flow") this.settled?.();
+    else this.options.onLevel?.(note);
   }
 
   #ended() {

@@ -190,6 +190,13 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-wave[role="slider"] { cursor: pointer; }
 .rtnb-bar { display: flex; height: 10px; border-radius: 5px; overflow: hidden; background: var(--rtnb-line); }
 .rtnb-bar > span { min-width: 0; transition: width .2s; }
+.rtnb-bar > .is-user { --hue: var(--rtnb-user); }
+.rtnb-bar > .is-model { --hue: var(--rtnb-model); }
+.rtnb-bar > .is-full { --hue: var(--rtnb-alert); }
+.rtnb-bar > :is(.is-text, .is-used) { background: var(--hue); }
+.rtnb-bar > .is-audio { background: color-mix(in srgb, var(--hue) 62%, var(--rtnb-paper)); }
+.rtnb-bar > .is-image { background: color-mix(in srgb, var(--hue) 36%, var(--rtnb-paper)); }
+.rtnb-bar > .is-cached { background: repeating-linear-gradient(135deg, var(--hue) 0 2px, transparent 2px 5px); }
 .rtnb-picture { display: block; width: 100%; max-width: 480px; aspect-ratio: 4 / 3; border-radius: 7px; background: var(--rtnb-raised); object-fit: contain; }
 .rtnb-grid { display: grid; grid-template-columns: auto minmax(90px, 1fr) auto; gap: 7px 12px; align-items: center; margin: 0; }
 .rtnb-grid > :nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
