@@ -31,10 +31,12 @@ from realtime_nb.turn import Turn
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from realtime_nb.widgets.talk import Talk
+
 __all__ = ["PUBLIC", "AsyncSession", "prepare"]
 
 PUBLIC = (
-    *("say", "stream", "append", "interrupt"),
+    *("say", "stream", "append", "interrupt", "talk"),
     *("update", "tool", "send", "close"),
     *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
@@ -100,6 +102,7 @@ class AsyncSession(Seen):
         super().__init__(actor)
         self._tape = Tape(actor.link.log)
         self._recorders: dict[Path, Recorder] = {}
+        self._talk: Talk | None = None
         weakref.finalize(self, _drop, actor)  # a session nobody holds any more leaves no socket behind
 
     # ---------------------------------------------------------------- saying
@@ -142,6 +145,20 @@ class AsyncSession(Seen):
     async def interrupt(self, audio_end_ms: int | None = None) -> Turn | None:
         """Stop the answer; see :meth:`realtime_nb.Session.interrupt`."""
         return await self.actor.interrupt(audio_end_ms)
+
+    async def talk(self) -> Talk:
+        """Talk in the notebook, both ways at once; see :meth:`realtime_nb.Session.talk`."""
+        return self.talking()
+
+    def talking(self) -> Talk:
+        """The session's talk, shown in this cell; one at a time."""
+        from realtime_nb.widgets.talk import Talk
+
+        self.actor.link.check_open()
+        if self._talk is None or self._talk.closed:
+            self._talk = Talk(self.actor, self._tape)
+        self._talk.show()
+        return self._talk
 
     # ---------------------------------------------------------------- settings
     async def update(self, **config: Unpack[SessionConfig]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
+    from realtime_nb.widgets.talk import Talk
+
 
 __all__ = ["Session"]
 
@@ -177,6 +179,24 @@ class Session(Seen):
             The turn that was stopped; None when there was none.
         """
         return self._call(self.aio.interrupt(audio_end_ms))
+
+    def talk(self) -> Talk:
+        """Talk in the notebook, both ways at once: speak, be answered aloud, and speak over the answer.
+
+        The cell ends at once and the talk goes on below it, also while other cells run:
+        what they say to the session is heard and seen there, too.
+
+        Returns
+        -------
+        Talk
+            The widget; ``talk.close()`` leaves its static form, and the session open.
+
+        Raises
+        ------
+        ConnectionClosed
+            The session is closed.
+        """
+        return self.aio.talking()
 
     # ---------------------------------------------------------------- settings
     def update(self, **config: Unpack[SessionConfig]) -> None:

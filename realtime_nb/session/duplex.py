@@ -375,6 +375,7 @@ class Duplex:
         response = self.fold.responses[event.response_id]
         if response.asked is None or response.asked.in_conversation:
             self._aloud.say(event, audio, str(type(response.format).__struct_config__.tag))
+            self.now = after(self.now, Playing(on=self._aloud.pending))
 
     @_on(ev.ResponseOutputAudioDone)
     def _sound_done(self, event: ev.ResponseOutputAudioDone, _audio: bytes) -> None:
