@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from realtime_nb.errors import RealtimeError
+from realtime_nb.logs.command import logs_options
 
 if TYPE_CHECKING:
     from realtime_nb.engine.weights import Progress
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _demo_options(commands.add_parser("demo", help="say or play something to the model and see what happened"))
     commands.add_parser("serve", help="run the local engine as a server of the Realtime protocol")
     _models_options(commands.add_parser("models", help="list, fetch, verify or find the local engine's weights"))
+    logs_options(commands.add_parser("logs", help="list, show, search or delete the sessions that were kept"))
     doctor = commands.add_parser("doctor", help="say what works on this machine, and how to mend what does not")
     doctor.set_defaults(run=_doctor)
     return parser

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
 from realtime_nb.local import Stages, start
+from realtime_nb.logs.shelf import folder as log_folder
 from realtime_nb.models import ModelCard
 from realtime_nb.models import model as card_of
 from realtime_nb.portal import await_on, call_on, portal
@@ -45,6 +48,7 @@ def connect(
     asr: str | None = None,
     llm: str | None = None,
     tts: str | None = None,
+    log: bool = True,
     timeout_s: float = CONNECT_S,
     **config: Unpack[SessionConfig],
 ) -> Session:
@@ -69,6 +73,9 @@ def connect(
     asr, llm, tts : str, optional
         What hears, thinks and speaks in the local engine: a name of ``realtime-nb
         models list``, or ``openai:http://HOST:PORT/v1#MODEL``.
+    log : bool
+        False: this session is not kept. Otherwise words, sounds and events are kept on this
+        machine, unless ``REALTIME_NB_LOG=0`` is set; ``realtime-nb logs --help`` says what and where.
     timeout_s : float
         How long the connection may take, in seconds; loading models is not counted.
     **config : SessionConfig
@@ -107,6 +114,7 @@ def connect(
         auth=auth,
         budget_usd=budget_usd,
         stages={"asr": asr, "llm": llm, "tts": tts},
+        log=log,
         timeout_s=timeout_s,
         config=dict(config),
     )
@@ -115,6 +123,7 @@ def connect(
         return Session(call_on(portal().loop, plan.open(view), beat=view.draw))
     finally:
         view.close()
+        plan.tell()
 
 
 async def aconnect(
@@ -127,6 +136,7 @@ async def aconnect(
     asr: str | None = None,
     llm: str | None = None,
     tts: str | None = None,
+    log: bool = True,
     timeout_s: float = CONNECT_S,
     **config: Unpack[SessionConfig],
 ) -> AsyncSession:
@@ -139,6 +149,7 @@ async def aconnect(
         auth=auth,
         budget_usd=budget_usd,
         stages={"asr": asr, "llm": llm, "tts": tts},
+        log=log,
         timeout_s=timeout_s,
         config=dict(config),
     )
@@ -147,6 +158,7 @@ async def aconnect(
         return await await_on(portal().loop, plan.open(view), beat=view.draw)
     finally:
         view.close()
+        plan.tell()
 
 
 class _Plan:
@@ -161,6 +173,7 @@ class _Plan:
         auth: Auth | None,
         budget_usd: float | None,
         stages: dict[str, str | None],
+        log: bool,
         timeout_s: float,
         config: dict[str, Any],
     ) -> None:
@@ -170,6 +183,9 @@ class _Plan:
         self.card.require("WebSocket", "v1/realtime")
         self.guard = BudgetGuard(self.card, budget_usd)
         self.stages = _stages(stages, embedded=self.target.local)
+        self.log = log
+        self.first_log: Path | None = None
+        """Where this session is kept, if it is the first one that is."""
         self.timeout_s = timeout_s
         self.tools = ToolBox()
         config.setdefault("transcription", TRANSCRIPTION)
@@ -197,7 +213,19 @@ class _Plan:
             timeout_s=self.timeout_s,
         )
         _close_at_exit(actor)
-        return AsyncSession(actor)
+        session = AsyncSession(actor)
+        root = log_folder() if self.log else None
+        if root is not None:
+            self.first_log = await session.keep_log(root)
+        return session
+
+    def tell(self) -> None:
+        """Say what is kept, the first time that something is."""
+        if self.first_log is not None and sys.stderr is not None:
+            sys.stderr.write(
+                f"Sessions (words, sounds, events; no keys) are kept in {self.first_log.parent}, for you alone. "
+                "REALTIME_NB_LOG=0 keeps none; realtime-nb logs --help says more.\n"
+            )
 
 
 def _stages(given: dict[str, str | None], *, embedded: bool) -> Stages:

@@ -22,7 +22,8 @@ class Recorder:
 
     Events are written on the thread they come on, so that one that was taken is in the file; sounds are
     written, and the disk is waited for, on a thread of its own. A disk that fails ends the keeping with a
-    warning, never the conversation.
+    warning, never the conversation. What is kept without being asked for is written on that thread, too:
+    it never holds the session up.
 
     Parameters
     ----------
@@ -32,10 +33,14 @@ class Recorder:
         What is kept.
     tape : Tape
         Listens to the same log, and was told first.
+    at_once : bool
+        Whether an event is in the file when it was taken, or soon after.
     """
 
-    def __init__(self, writer: Writer, log: EventLog, tape: Tape) -> None:
+    def __init__(self, writer: Writer, log: EventLog, tape: Tape, *, at_once: bool = True) -> None:
         self.writer = writer
+        self._at_once = at_once
+        self._due = False
         self.error: OSError | None = None
         """Why nothing more is kept."""
         self._log = log
@@ -56,18 +61,44 @@ class Recorder:
                     return
                 self._events += 1
                 if isinstance(entry.event, ResponseDone):
-                    self._thread.submit(self._try, self.writer.sync)
+                    self.later(self._try, self.writer.sync)
             for sound in self._tape.since(self._sounds):
                 self._sounds += 1
-                self._thread.submit(self._try, self.writer.put, sound)
+                self.later(self._try, self.writer.put, sound)
 
     def follow(self) -> None:
         """Write from now on whatever comes; to be called where the log grows."""
-        self.catch_up()
         self._log.follow(self._take)
+        self._note()
 
     def _take(self, _entry: Entry, _audio: bytes) -> None:
+        self._note()
+
+    def _note(self) -> None:
+        if self._at_once:
+            self.catch_up()
+        elif not self._due and not self._closed:
+            self._due = True
+            self.later(self._write_due)
+
+    def _write_due(self) -> None:
+        self._due = False  # first: what comes while it writes is due again
         self.catch_up()
+
+    def later(self, work: Callable[..., Any], *args: Any) -> None:
+        """Do something on the recorder's own thread, or here: at the end of the process there is none any more.
+
+        Parameters
+        ----------
+        work : callable
+            What.
+        *args : object
+            It is given these.
+        """
+        try:
+            self._thread.submit(work, *args)
+        except RuntimeError:
+            work(*args)
 
     def _try(self, work: Callable[..., Any], *args: Any) -> bool:
         if self.error is not None:
@@ -88,7 +119,7 @@ class Recorder:
                 return
             self._closed = True
             for sound in self._tape.unfinished:
-                self._thread.submit(self._try, self.writer.put, sound)
+                self.later(self._try, self.writer.put, sound)
         self._thread.shutdown(wait=True)
         with contextlib.suppress(OSError) if self.error is not None else contextlib.nullcontext():
             self.writer.close()

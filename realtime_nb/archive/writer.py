@@ -17,7 +17,7 @@ from realtime_nb.audio.files import encode_file
 from realtime_nb.errors import CassetteError, ConfigError
 from realtime_nb.history.log import Entry
 
-__all__ = ["EVENTS", "SOUNDS", "Writer", "read_sound"]
+__all__ = ["EVENTS", "SOUNDS", "Writer", "in_use", "read_sound"]
 
 EVENTS = "events.jsonl"
 SOUNDS = "audio"
@@ -45,7 +45,8 @@ class Writer:
 
     def __init__(self, folder: Path, header: Header) -> None:
         self.folder = folder
-        (folder / SOUNDS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder, folder / SOUNDS):  # `parents` would make them with the mode of everybody's folders
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         try:
             self._file = os.open(folder / EVENTS, flags, 0o600)
@@ -54,6 +55,7 @@ class Writer:
                 f"There is a conversation in {str(folder)!r} already, and none is written over another.",
                 hint=f'session.save("{folder.name}-2")',
             ) from None
+        _lock(self._file)
         self._seq = 0
         self._lock = threading.Lock()
         self._broken = False
@@ -135,6 +137,41 @@ class Writer:
             self.sync()
         finally:
             os.close(self._file)
+
+
+def in_use(folder: Path) -> bool:
+    """Whether somebody writes to a conversation; where the system has no such locks, nobody is said to.
+
+    Parameters
+    ----------
+    folder : Path
+        The conversation's.
+
+    Returns
+    -------
+    bool
+        True until the writer closes it, or its process ends in whatever way.
+    """
+    file = os.open(folder / EVENTS, os.O_RDONLY)
+    try:
+        return not _lock(file)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Mark a file as being written to, as long as it is open; False: somebody else has."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: a file that is open cannot be deleted there
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def read_sound(folder: Path, name: str) -> Audio:

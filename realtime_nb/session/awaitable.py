@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import functools
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 
 from realtime_nb.archive import Header, Recorder, Tape, Writer, open_history
 from realtime_nb.display import Show, Showing
-from realtime_nb.errors import LocalProtocolError
+from realtime_nb.errors import ConfigError, LocalProtocolError
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
 from realtime_nb.protocol.faults import EventError
@@ -103,7 +104,7 @@ class AsyncSession(Seen):
         self._tape = Tape(actor.link.log)
         self._recorders: dict[Path, Recorder] = {}
         self._talk: Talk | None = None
-        weakref.finalize(self, _drop, actor)  # a session nobody holds any more leaves no socket behind
+        weakref.finalize(self, _drop, actor, self._recorders)  # nobody holds it any more: it leaves no socket behind
 
     # ---------------------------------------------------------------- saying
     async def say(
@@ -201,6 +202,32 @@ class AsyncSession(Seen):
             await self._follow(recorder)
         return path
 
+    async def keep_log(self, root: Path) -> Path | None:
+        """Keep the session among the others, as every session is; what fails there is a warning, never an error.
+
+        Parameters
+        ----------
+        root : Path
+            Of all sessions.
+
+        Returns
+        -------
+        Path or None
+            Its folder, if it is the first one ever kept there.
+        """
+        from realtime_nb.logs import make_room, new_folder
+
+        try:
+            path, first = await asyncio.to_thread(new_folder, root, self.id, self._begun)
+            recorder = await asyncio.to_thread(self._recorder, path, at_once=False)
+        except (OSError, ConfigError) as error:
+            warnings.warn(f"This session is not kept in {str(root)!r}: {error}", stacklevel=2)
+            return None
+        self._recorders[path] = recorder
+        recorder.later(make_room, root)
+        await self._follow(recorder)
+        return path if first else None
+
     async def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
         """Write the conversation to a file; see :meth:`realtime_nb.Session.export`."""
         return await asyncio.to_thread(self._export, path, frame)
@@ -210,10 +237,14 @@ class AsyncSession(Seen):
             self._recorder(Path(folder)).close()
             return open_history(folder).export(path, frame=frame)
 
-    def _recorder(self, path: Path) -> Recorder:
-        begun = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.actor.link.now_s)
-        header = Header(session_id=self.id, brain=self.brain, begun=begun.isoformat("T", "seconds"), card=self.card)
-        return Recorder(Writer(path, header), self.actor.link.log, self._tape)
+    @property
+    def _begun(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.actor.link.now_s)
+
+    def _recorder(self, path: Path, *, at_once: bool = True) -> Recorder:
+        begun = self._begun.isoformat("T", "seconds")
+        header = Header(session_id=self.id, brain=self.brain, begun=begun, card=self.card)
+        return Recorder(Writer(path, header), self.actor.link.log, self._tape, at_once=at_once)
 
     @at_home
     async def _follow(self, recorder: Recorder) -> None:
@@ -225,9 +256,7 @@ class AsyncSession(Seen):
     @at_home
     async def close(self) -> None:
         """End the session within 2 s; idempotent."""
-        await self.actor.close()
-        for recorder in self._recorders.values():
-            await asyncio.to_thread(recorder.close)
+        await _end(self.actor, self._recorders)
 
     async def __aenter__(self) -> Self:
         return self
@@ -245,6 +274,12 @@ def _whole_path(folder: str | os.PathLike[str]) -> Path:
     return Path(folder).expanduser().resolve()
 
 
-def _drop(actor: Actor) -> None:
-    if actor.link.closed is None and actor.loop.is_running():
-        asyncio.run_coroutine_threadsafe(actor.close(), actor.loop)
+async def _end(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:
+    await actor.close()
+    for recorder in list(recorders.values()):
+        await asyncio.to_thread(recorder.close)
+
+
+def _drop(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:
+    if actor.loop.is_running() and (actor.link.closed is None or recorders):
+        asyncio.run_coroutine_threadsafe(_end(actor, recorders), actor.loop)
