@@ -7,6 +7,7 @@ import sys
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
@@ -21,6 +22,7 @@ from realtime_nb.session import Session
 from realtime_nb.session.actor import Actor
 from realtime_nb.session.awaitable import AsyncSession
 from realtime_nb.session.config import SessionConfig, check_session, session_fields
+from realtime_nb.session.pacing import Line, line_for
 from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
@@ -45,6 +47,7 @@ def connect(
     api_key: str | Secret | None = None,
     auth: Auth | None = None,
     budget_usd: float | None = None,
+    tier: int | str | None = None,
     asr: str | None = None,
     llm: str | None = None,
     tts: str | None = None,
@@ -69,7 +72,13 @@ def connect(
     auth : {"bearer", "api-key"}, optional
         Which header the key goes into; by default the one of the host.
     budget_usd : float, optional
-        Responses that might pass it are refused before they are asked for.
+        Responses that might pass it are refused before they are asked for. So that this
+        holds for speech, too, the server is told not to answer it by itself
+        (``create_response``); the client asks for the answer when speech ends.
+    tier : int or str, optional
+        Your usage tier, ``1`` to ``5``: responses wait until its limits on requests and
+        tokens a minute allow them, rather than being refused. All sessions of this process
+        with that model at that server share the limits.
     asr, llm, tts : str, optional
         What hears, thinks and speaks in the local engine: a name of ``realtime-nb
         models list``, or ``openai:http://HOST:PORT/v1#MODEL``.
@@ -113,6 +122,7 @@ def connect(
         key=api_key,
         auth=auth,
         budget_usd=budget_usd,
+        tier=tier,
         stages={"asr": asr, "llm": llm, "tts": tts},
         log=log,
         timeout_s=timeout_s,
@@ -133,6 +143,7 @@ async def aconnect(
     api_key: str | Secret | None = None,
     auth: Auth | None = None,
     budget_usd: float | None = None,
+    tier: int | str | None = None,
     asr: str | None = None,
     llm: str | None = None,
     tts: str | None = None,
@@ -148,6 +159,7 @@ async def aconnect(
         key=api_key,
         auth=auth,
         budget_usd=budget_usd,
+        tier=tier,
         stages={"asr": asr, "llm": llm, "tts": tts},
         log=log,
         timeout_s=timeout_s,
@@ -172,6 +184,7 @@ class _Plan:
         key: Secret | None,
         auth: Auth | None,
         budget_usd: float | None,
+        tier: int | str | None,
         stages: dict[str, str | None],
         log: bool,
         timeout_s: float,
@@ -182,6 +195,7 @@ class _Plan:
         self.card = card_of(self.model)
         self.card.require("WebSocket", "v1/realtime")
         self.guard = BudgetGuard(self.card, budget_usd)
+        self.limit = None if tier is None else self.card.limits(tier)
         self.stages = _stages(stages, embedded=self.target.local)
         self.log = log
         self.first_log: Path | None = None
@@ -208,6 +222,7 @@ class _Plan:
             tools=self.tools,
             fields=self.fields,
             guard=self.guard,
+            line=None if self.limit is None else line_for(urlsplit(target.url).netloc, self.card, self.limit),
             place=safe_url(target.url),
             key=target.key,
             timeout_s=self.timeout_s,
@@ -246,6 +261,7 @@ async def open_actor(
     fields: dict[str, Any],
     tools: ToolBox | None = None,
     guard: BudgetGuard | None = None,
+    line: Line | None = None,
     place: str = "the server",
     key: Secret | None = None,
     timeout_s: float = CONNECT_S,
@@ -264,6 +280,8 @@ async def open_actor(
         The functions the model may call.
     guard : BudgetGuard, optional
         What may be spent.
+    line : Line, optional
+        Where responses wait for the rate limits.
     place : str
         Where this is, for the messages.
     key : Secret, optional
@@ -283,7 +301,7 @@ async def open_actor(
     ServerError
         It refused the settings.
     """
-    actor = Actor(transport, card, tools or ToolBox(), guard or BudgetGuard(card))
+    actor = Actor(transport, card, tools or ToolBox(), guard or BudgetGuard(card), line)
     try:
         await actor.link.until(lambda: actor.book.sessions, timeout_s, what="session.created")
         await actor.configure(fields, timeout_s)

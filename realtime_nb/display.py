@@ -199,7 +199,7 @@ class _Cell:
 
     def update(self, turn: Turn) -> None:
         """Draw the words so far, once there are any."""
-        heard, text = plain(turn.transcript or ""), plain(turn.text)
+        heard, text = plain(turn.transcript or ""), plain(turn.text) or turn.waits
         if heard or text:
             self._output.draw(text, words_html(heard, text))
 

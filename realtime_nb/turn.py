@@ -42,6 +42,8 @@ class Turn:
         self.ran: list[CallRecord] = []
         self.shown_in: int | None = None
         """The cell that has drawn it already."""
+        self.waits = ""
+        """What it waits for before it may begin, in words."""
         self.error: BaseException | None = None
         """Why it did not come to its end."""
         self.task: asyncio.Task[None] | None = None
@@ -64,6 +66,10 @@ class Turn:
             queue.put_nowait(None)
         self._listeners.append(queue)
         return queue
+
+    def hold(self, words: str) -> None:
+        """Say what it waits for; nothing: it goes on."""
+        self.waits = words
 
     def finish(self, error: BaseException | None = None) -> None:
         """Nothing more will come."""
@@ -190,6 +196,8 @@ class Turn:
     def _facts(self) -> list[str]:
         """What a person wants to know of it, beside the words."""
         facts = [self.status if self.reason is None else f"{self.status} ({plain(self.reason)})"]
+        if self.waits:
+            facts.append(self.waits)
         if sound := self.audio:
             facts.append(f"{sound.duration_s:.1f} s of sound")
         first = self.latency.first_audio_ms or self.latency.first_text_ms

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from realtime_nb.errors import LocalProtocolError, RealtimeError, ServerError
+from realtime_nb.errors import BudgetExceeded, LocalProtocolError, ServerError
 from realtime_nb.history import History
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputAudio, ItemReference
 from realtime_nb.protocol.session_config import Session
+from realtime_nb.session.answering import Answering
+from realtime_nb.session.asking import CANCEL_S, Asker
 from realtime_nb.session.book import MARK, Ask, TurnBook, format_name
+from realtime_nb.session.gate import Gate, Permit
 from realtime_nb.session.link import Link
 from realtime_nb.session.live import Encoder, pieces_of
+from realtime_nb.session.pacing import Line
 from realtime_nb.session.parts import Said
 from realtime_nb.session.reply import Delta, Reply
 from realtime_nb.session.stream import Stream
 from realtime_nb.session.verdict import verdict, with_turn
-from realtime_nb.tools import ToolBox
+from realtime_nb.tools import CallRecord, ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.turn import Turn
 from realtime_nb.usage import BudgetGuard, Reading, Tokens
-from realtime_nb.usage.tokens import text_tokens
+from realtime_nb.usage.tokens import NOTHING
 
 __all__ = ["ANSWER_S", "Actor"]
 
@@ -33,15 +38,10 @@ ANSWER_S = 60.0
 """How long a turn may go without any event before it is given up."""
 UPDATE_S = 10.0
 """How long the server may take to acknowledge a change of the session."""
-CANCEL_S = 1.0
-"""How long a cancelled response may take to say so; a cancel takes effect within 100 ms."""
 ABORT_S = 2.5
 """How long an aborted turn may take to leave its session in order."""
-MAX_ATTEMPTS = 5
-"""How often a response is asked for while the server's own ones keep coming first."""
 MAX_TOOL_ROUNDS = 8
 """Calls after calls; then the model is asked to answer without any."""
-_BUSY = "conversation_already_has_active_response"
 
 
 class Actor:
@@ -57,9 +57,13 @@ class Actor:
         The functions it may call.
     guard : BudgetGuard
         What may be spent.
+    line : Line, optional
+        Where to wait for the rate limits.
     """
 
-    def __init__(self, transport: Transport, card: ModelCard, tools: ToolBox, guard: BudgetGuard) -> None:
+    def __init__(
+        self, transport: Transport, card: ModelCard, tools: ToolBox, guard: BudgetGuard, line: Line | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.card = card
         self.tools = tools
@@ -68,10 +72,15 @@ class Actor:
         self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
         self.history = History(self.link.log, card)
         self.reading = Reading(self.link.connection, card)
+        self.gate = Gate(guard, self.reading, line)
+        self.asker = Asker(self.link, self.book)
+        self.answering = Answering(self.link, self.book, self.gate, self._update)
         self._floor = asyncio.Lock()
         self._speaking: Turn | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._encoder: Encoder | None = None
+        self._permits: dict[str, Permit] = {}
+        self._refused: dict[str, BudgetExceeded] = {}
 
     @property
     def session(self) -> Session:
@@ -87,12 +96,26 @@ class Actor:
     # ---------------------------------------------------------------- the session
     async def configure(self, fields: dict[str, Any], timeout_s: float = UPDATE_S) -> None:
         """Change the session, and wait until the server has."""
+        self.answering.wish(fields)
+        await self._update(fields, timeout_s)
+        await self.answering.hold()
+
+    async def _update(self, fields: dict[str, Any], timeout_s: float = UPDATE_S) -> None:
         before = self.book.sessions
         event_id = await self.link.send(ev.SessionUpdate(session=fields))
         await self.link.until(lambda: self.book.sessions > before, timeout_s, about=[event_id], what="session.updated")
 
+    def budget(self, usd: float | None) -> None:
+        """Set what may be spent, from any thread."""
+        self.guard.budget_usd = usd
+        if self.link.closed is None:
+            self.loop.call_soon_threadsafe(lambda: self._start(self.answering.hold()))
+
     async def append(self, chunk: Any, rate: int | None) -> None:
         """Send sound as it comes; whoever calls keeps the pace."""
+        refusal, self.answering.refusal = self.answering.refusal, None
+        if refusal is not None:
+            raise refusal
         if self._encoder is None or (self._encoder.rate, self._encoder.format.type) != (rate, self.input_format):
             self._encoder = Encoder(self.input_format, rate)
         for piece in pieces_of(self._encoder.feed(chunk), self._encoder.format.type):
@@ -111,6 +134,10 @@ class Actor:
         self.reading.heard(event)
         if isinstance(event, ev.InputAudioBufferCommitted):
             self.reading.committed(event.item_id, self.book.heard_ms[event.item_id])
+        if isinstance(event, ev.RateLimitsUpdated) and self.gate.line is not None:
+            self.gate.line.told(event.rate_limits)
+        if (spoken := self.answering.hears(event)) is not None:
+            self._start(self.answering.answer(spoken, lambda: self._begin(Said(), ev.ResponseParams(), ANSWER_S)))
 
     def _sent(self, event: Any, now_s: float) -> None:
         self.book.sent(event, now_s)
@@ -127,10 +154,15 @@ class Actor:
         self, said: Said, params: ev.ResponseParams, timeout_s: float
     ) -> tuple[Turn, asyncio.Queue[Delta | None]]:
         """Start a turn, and give it at once, with the queue of its pieces."""
+        await self.link.timeline.settle()
         self.link.check_open()
+        turn = self._begin(said, params, timeout_s)
+        return turn, turn.listen()
+
+    def _begin(self, said: Said, params: ev.ResponseParams, timeout_s: float) -> Turn:
         turn = self.book.open()
         turn.task = self._start(self._conduct(turn, said, params, timeout_s))
-        return turn, turn.listen()
+        return turn
 
     def _new_turn(self) -> Turn:
         return Turn(self.card, self.loop, self.book)
@@ -179,16 +211,25 @@ class Actor:
                 self._speaking = None
 
     async def _in_conversation(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
-        await self._quiet(timeout_s)
-        self._afford(params, said.tokens())
-        about = await self._tell(turn, said)
-        reply = None
+        await self.asker.quiet(timeout_s)
         if said.live is not None:
-            detection = self.session.audio.input.turn_detection
-            reply = await Stream(self.link, self.book, turn, detection, self.input_format).send(said, timeout_s)
-        if reply is None:
-            reply = await self._respond(turn, params, timeout_s, about=about)
+            reply = await self._spoken(turn, said, params, timeout_s)
+        else:
+            async with self._leave(turn, params, said.tokens()) as permit:
+                about = await self._tell(turn, said)
+                reply = await self.asker.respond(turn, params, timeout_s, permit=permit, about=about)
         return await self._use_tools(turn, reply, params, timeout_s)
+
+    async def _spoken(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
+        """A live stream: the server answers by itself, or leaves it to us to ask when all is said."""
+        self.gate.check(self.session, params, said.tokens())
+        about = await self._tell(turn, said)
+        detection = self.session.audio.input.turn_detection
+        reply = await Stream(self.link, self.book, turn, detection, self.input_format).send(said, timeout_s)
+        if reply is not None:
+            return reply
+        async with self._leave(turn, params) as permit:
+            return await self.asker.respond(turn, params, timeout_s, permit=permit, about=about)
 
     async def _aside(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
         """Out of band: what is said is read beside the conversation, and not remembered."""
@@ -197,7 +238,6 @@ class Actor:
                 "a live stream goes into the conversation: out of band it cannot be said",
                 hint='session.say(clip, response={"conversation": "none"})',
             )
-        self._afford(params, said.tokens())
         context = params.input
         if context is None:
             context = tuple(ItemReference(id=item_id) for item_id in self.link.connection.conversation.order)
@@ -205,7 +245,8 @@ class Actor:
             context = (*context, said.message)
         mark = self.link.ids.new("turn")
         marked = replace(params, input=context, metadata={**(params.metadata or {}), MARK: mark})
-        return await self._respond(turn, marked, timeout_s, mark=mark)
+        async with self._leave(turn, marked, said.tokens()) as permit:
+            return await self.asker.respond(turn, marked, timeout_s, permit=permit, mark=mark)
 
     async def _tell(self, turn: Turn, said: Said) -> list[str]:
         """Put what is said into the conversation; gives the ids of the events that did."""
@@ -217,91 +258,41 @@ class Actor:
         return [await self.link.send(ev.ConversationItemCreate(item=message))]
 
     # ---------------------------------------------------------------- a response
-    async def _quiet(self, timeout_s: float) -> None:
-        """Wait until nothing answers in the conversation: only one response at a time."""
-        connection = self.link.connection
-        await self.link.until(lambda: connection.active is None, timeout_s, what="the end of the response under way")
-
-    def _afford(self, params: ev.ResponseParams, added: Tokens) -> None:
-        """Raise :class:`BudgetExceeded` before anything is spent that may pass the budget."""
-        session = self.session
-        if params.instructions:
-            added += Tokens(text=text_tokens(params.instructions))
-        self.guard.know(self.reading.total())
-        modalities = params.output_modalities or session.output_modalities
-        limit = params.max_output_tokens or session.max_output_tokens
-        self.guard.check(
-            added,
-            output="text" if modalities == ("text",) else "audio",
-            max_output_tokens=None if limit == "inf" else limit,
-        )
-
     def _limited(self, params: ev.ResponseParams) -> bool:
         """Whether the user set a limit to the reply's length."""
         return (params.max_output_tokens or self.session.max_output_tokens) != "inf"
 
-    async def _respond(
-        self,
-        turn: Turn,
-        params: ev.ResponseParams,
-        timeout_s: float,
-        *,
-        about: Sequence[str] = (),
-        mark: str | None = None,
-    ) -> Reply:
-        """Ask for a response and see it through; again, if the server's own was faster."""
-        for left in reversed(range(MAX_ATTEMPTS)):
-            if mark is None:
-                await self._quiet(timeout_s)
-            ask = Ask(turn, self.link.now_s, mark)
-            try:
-                return await self._ask(ask, params, timeout_s, about)
-            except ServerError as error:
-                self.book.disown(ask)
-                if error.code != _BUSY or mark is not None or not left:
-                    raise
-            except LocalProtocolError:
-                self.book.withdraw(ask)
-                if self.link.connection.active is None or not left:
-                    raise
-            except (asyncio.CancelledError, TimeoutError):
-                await self._stop(ask)
-                raise
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _ask(self, ask: Ask, params: ev.ResponseParams, timeout_s: float, about: Sequence[str]) -> Reply:
-        self.book.ask(ask)
-        given = None if params == ev.ResponseParams() else params
-        ids = [*about, await self.link.send(ev.ResponseCreate(response=given))]
+    @contextlib.asynccontextmanager
+    async def _leave(self, turn: Turn, params: ev.ResponseParams, added: Tokens = NOTHING) -> AsyncIterator[Permit]:
+        """The leave for one response: it may have to wait for it, or be refused."""
+        permit = await self.gate.admit(self.session, params, added, turn.hold)
         try:
-            reply = await self.link.until(lambda: ask.reply, timeout_s, about=ids, what="the response")
-            await self.link.until(lambda: reply.done, timeout_s, about=ids, what="the end of the response")
-        except ServerError as error:
-            if error.event_id in about:  # what was said was refused: no answer is wanted
-                await self._stop(ask)
-            raise
-        return reply
-
-    async def _stop(self, ask: Ask) -> None:
-        """Nobody waits for this response any more: cancel it, now or when it begins."""
-        ask.abandoned = True
-        if ask.reply is not None and ask.reply.done:
-            return
-        with contextlib.suppress(RealtimeError, TimeoutError):
-            await self._cancel(ask.reply.id if ask.reply is not None else None)
-            await self.link.until(lambda: ask.reply is not None and ask.reply.done, CANCEL_S)
-
-    async def _cancel(self, response_id: str | None) -> str:
-        return await self.link.send(ev.ResponseCancel(response_id=response_id))
+            yield permit
+        finally:
+            self.gate.withdraw(permit)
 
     def _began(self, reply: Reply, ask: Ask | None) -> None:
-        if ask is not None and ask.abandoned:
-            self._start(self._cancel(reply.id))
+        if ask is None:
+            self._fence(reply)
+            return
+        if ask.permit is not None:
+            self._permits[reply.id] = ask.permit
+        if ask.abandoned:
+            self._start(self.asker.cancel(reply.id))
+
+    def _fence(self, reply: Reply) -> None:
+        """A response that nobody here asked for is stopped when it begins, if it may pass the budget."""
+        try:
+            self.gate.check(self.session, ev.ResponseParams())
+        except BudgetExceeded as error:
+            self.answering.refusal = self._refused[reply.id] = error
+            self._start(self.asker.cancel(reply.id))
 
     def _ended(self, reply: Reply) -> None:
         response = reply.state.response
         aside = MARK in (response.metadata or {})
-        self.guard.settle(response.usage, conversation="none" if aside else "auto")
+        permit = self._permits.pop(reply.id, None)
+        self.gate.settle(permit, response.usage, conversation="none" if aside else "auto")
 
     def _orphaned(self, turn: Turn, reply: Reply) -> None:
         """A response that the server made by itself: its calls are run all the same."""
@@ -314,7 +305,8 @@ class Actor:
                 async with self._floor:
                     self._speaking = turn
                     reply = await self._use_tools(turn, reply, params, ANSWER_S)
-            turn.finish(verdict(turn, reply, limited=self._limited(params)))
+            refused = self._refused.pop(reply.id, None)
+            turn.finish(refused or verdict(turn, reply, limited=self._limited(params)))
         except asyncio.CancelledError:
             turn.finish()
             raise
@@ -334,8 +326,8 @@ class Actor:
             calls = self._wanted(reply)
             if not calls:
                 break
-            self._afford(params, Tokens())
-            records = await self.tools.run(calls)
+            self.gate.check(self.session, params)
+            records = [self._recalled(record) for record in await self.tools.run(calls)]
             for record in records:
                 turn.ran.append(record)
                 await self.link.send(
@@ -344,8 +336,17 @@ class Actor:
             if len(records) < len(calls):  # the rest is answered by whoever declared it, and asks then
                 break
             again = replace(params, input=None, tool_choice=self._next_choice(params, left))
-            reply = await self._respond(turn, again, timeout_s)
+            async with self._leave(turn, again) as permit:
+                reply = await self.asker.respond(turn, again, timeout_s, permit=permit)
         return reply
+
+    def _recalled(self, record: CallRecord) -> CallRecord:
+        """What the model is told of a call: in a replay, it took as long as it took then."""
+        link = self.link
+        output, took_s = link.timeline.recall(record.call_id, record.output, record.took_s)
+        for tap in link.taps:
+            tap.called(record.call_id, took_s)
+        return dataclasses.replace(record, output=output, took_s=took_s)
 
     def _next_choice(self, params: ev.ResponseParams, left: int) -> Any:
         """After calls: a forced choice would force the next one, too (protocol, 7)."""
@@ -357,12 +358,13 @@ class Actor:
     # ---------------------------------------------------------------- interruption
     async def interrupt(self, audio_end_ms: int | None) -> Turn | None:
         """Stop what is being answered or said; gives the turn that was stopped."""
+        await self.link.timeline.settle()
         self.link.check_open()
         active = self.link.connection.active
         stopped, reply = self.book.owner(active.id) if active is not None else (self._speaking, None)
         if reply is not None:
             with contextlib.suppress(TimeoutError, ServerError):  # it may be over by now
-                event_id = await self._cancel(reply.id)
+                event_id = await self.asker.cancel(reply.id)
                 await self.link.until(lambda: reply.done, CANCEL_S, about=[event_id])
         if stopped is not None:
             await self._settle(stopped, cancel=reply is None)

@@ -20,6 +20,7 @@ from realtime_nb.protocol.client import ClientConnection
 from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import ServerVad, Session
+from realtime_nb.session.gate import Permit
 from realtime_nb.session.reply import Reply
 from realtime_nb.turn import Turn
 
@@ -42,6 +43,8 @@ class Ask:
     at_s: float
     mark: str | None = None
     """Out of band: what its metadata says."""
+    permit: Permit | None = None
+    """The leave for it."""
     reply: Reply | None = None
     abandoned: bool = False
     """Nobody waits for it any more: cancel it when it begins."""
@@ -133,6 +136,15 @@ class TurnBook:
             self.speech.commit(event.event_id)
         elif isinstance(event, ev.InputAudioBufferClear):
             self.speech.clear()
+        elif isinstance(event, ev.ResponseCreate):
+            self._asked(event, now_s)
+
+    def _asked(self, event: ev.ResponseCreate, now_s: float) -> None:
+        """A wait begins when the question is on the wire."""
+        mark = ((event.response.metadata if event.response else None) or {}).get(MARK)
+        ask = next((ask for ask in reversed(self._asks) if ask.mark == mark), None)
+        if ask is not None:
+            ask.at_s = now_s
 
     def owner(self, response_id: str) -> tuple[Turn, Reply]:
         """The turn a response belongs to, and the response as the turn has it."""

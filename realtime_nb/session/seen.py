@@ -99,7 +99,7 @@ class Seen:
 
     @budget_usd.setter
     def budget_usd(self, usd: float | None) -> None:
-        self.actor.guard.budget_usd = usd
+        self.actor.budget(usd)
 
     @property
     def _facts(self) -> dict[str, str]:
@@ -111,6 +111,7 @@ class Seen:
             "brain": self.brain,
             "turns": str(len(self.actor.book.turns)),
             "cost": f"${guard.spent_usd:.6f}{budget}",
+            **({} if (line := self.actor.gate.line) is None else {"pace": line.name}),
             "state": "open" if end is None else f"closed ({end.code})" if end.code else "closed",
         }
 

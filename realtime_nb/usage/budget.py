@@ -223,6 +223,16 @@ class BudgetGuard:
         """
         self._context = context
 
+    def release(self, key: str) -> None:
+        """Give back what was set aside for a response that did not come about.
+
+        Parameters
+        ----------
+        key : str
+            What was given to :meth:`check`.
+        """
+        self._reserved.pop(key, None)
+
     def settle(
         self, usage: Usage | Mapping[str, Any] | None, key: str | None = None, *, conversation: str = "auto"
     ) -> Cost:
