@@ -19,9 +19,10 @@ from realtime_nb.audio.resample import Resampler
 from realtime_nb.engine.barge_in import BargeIn, EchoGuard, Levels
 from realtime_nb.engine.base import Vad
 from realtime_nb.engine.hearing import wire
+from realtime_nb.engine.noise import NoiseGate
 from realtime_nb.protocol.effects import SpeechStarted, SpeechStopped
 from realtime_nb.protocol.formats import AudioFormat, bytes_per_ms
-from realtime_nb.protocol.session_config import SemanticVad, TurnDetection
+from realtime_nb.protocol.session_config import NoiseReduction, SemanticVad, TurnDetection
 
 __all__ = ["Paused", "Resumed", "TurnDetector", "TurnEvent"]
 
@@ -167,20 +168,26 @@ class TurnDetector:
         self._frame_ms = vad.frame * 1000 / vad.rate
         self._time_ms = 0.0  # of all sound that was fed
         self._tape: _Tape | None = None
+        self._gate: NoiseGate | None = None
         self._rules = _rules(detection)
         self.responding = self.playing = False
         louder_db = self._barge_in.louder_db
         self._guard = None if louder_db is None else EchoGuard(louder_db, self._frame_ms)
         self.forget()
 
-    def configure(self, detection: TurnDetection | None) -> None:
+    def configure(self, detection: TurnDetection | None, reduction: NoiseReduction | None = None) -> None:
         """Detect like this from now on. To and from push-to-talk, a turn under way is forgotten.
 
         Parameters
         ----------
         detection : ServerVad, SemanticVad or None
             As in the session's ``turn_detection``.
+        reduction : NoiseReduction, optional
+            As in its ``noise_reduction``.
         """
+        if reduction != (self._gate and self._gate.reduction):
+            self._gate = NoiseGate(reduction) if reduction else None
+            self.forget()
         before, self._rules = self._rules, _rules(detection)
         if self._rules is None or before is None:
             self.forget()
@@ -192,6 +199,8 @@ class TurnDetector:
         self._stream = self._vad.stream()
         self._levels = Levels(self._vad.frame)
         self._resampler: Resampler | None = None
+        if self._gate is not None:
+            self._gate.restart()
         self._frames = 0
         self._origin_ms = self._time_ms
         self._floor_ms = self._time_ms  # before it, no turn can begin
@@ -254,7 +263,8 @@ class TurnDetector:
         codec = wire(format)
         if self._resampler is None:  # QQ is the one filter without delay, and good enough to detect speech
             self._resampler = Resampler(codec.rate, self._vad.rate, quality="QQ")
-        return self._resampler.feed(codec.decode(audio))
+        samples = self._resampler.feed(codec.decode(audio))
+        return samples if self._gate is None else self._gate.feed(samples)
 
     @property
     def _now_ms(self) -> float:

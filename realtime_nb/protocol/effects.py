@@ -104,6 +104,8 @@ class Transcribe(_Note, frozen=True, kw_only=True):
     format: AudioFormat
     language: str | None = None
     prompt: str | None = None
+    noise_reduction: NoiseReduction | None = None
+    """To be done first; only to what came through the input audio buffer."""
     audio_start_ms: int
     """Where the sound begins, from the session's first sound."""
     audio_end_ms: int

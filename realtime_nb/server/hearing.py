@@ -13,6 +13,7 @@ from realtime_nb.engine.base import Asr, Transcription, Vad
 from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
 from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, Report, Transcribe
 from realtime_nb.protocol.formats import AudioFormat, ms_to_bytes
+from realtime_nb.protocol.session_config import NoiseReduction
 from realtime_nb.server.crew import Crew, Lane
 from realtime_nb.server.endings import completeness
 from realtime_nb.server.scribe import Scribe
@@ -65,6 +66,7 @@ class Hearing:
         self._lane = Lane(crew.ears)
         self._scribe = Scribe(asr, crew.scribe, report)
         self._limit_bytes = limit_bytes
+        self._reduction: NoiseReduction | None = None
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._has_room = asyncio.Event()
@@ -88,7 +90,8 @@ class Hearing:
 
     def detect(self, effect: Detect) -> None:
         """Detect turns otherwise, from the next sound on."""
-        self._lane.add(partial(self._detector.configure, effect.turn_detection))
+        self._reduction = effect.noise_reduction
+        self._lane.add(partial(self._detector.configure, effect.turn_detection, effect.noise_reduction))
 
     def forget(self, _effect: ForgetAudio) -> None:
         """Begin afresh."""
@@ -119,7 +122,7 @@ class Hearing:
     def _take(self, events: list[TurnEvent]) -> None:
         for event in events:
             if isinstance(event, Paused):
-                self._scribe.guess(event, then=self._judge)
+                self._scribe.guess(event, self._reduction, then=self._judge)
             elif isinstance(event, Resumed):
                 self._scribe.drop_guess()
             else:

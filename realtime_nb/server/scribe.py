@@ -7,16 +7,27 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from realtime_nb.engine.base import Asr, Cancel, Transcription
 from realtime_nb.engine.hearing import samples_of
+from realtime_nb.engine.noise import quieter
 from realtime_nb.engine.turns import Paused
 from realtime_nb.protocol.effects import Report, Transcribe, Transcribed, TranscriptionFailed
 from realtime_nb.protocol.formats import AudioFormat
+from realtime_nb.protocol.session_config import NoiseReduction
 
 __all__ = ["Scribe"]
 
 logger = logging.getLogger("realtime_nb.server")
+
+
+class _Hints(NamedTuple):
+    """How a sound is to be recognised."""
+
+    language: str | None = None
+    prompt: str | None = None
+    reduction: NoiseReduction | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class _Guess:
     """A recognition that began before the turn was over."""
 
     pause: Paused
-    hints: tuple[str | None, str | None]
+    hints: _Hints
     words: Future[Transcription]
     cancel: Cancel
 
@@ -49,15 +60,17 @@ class Scribe:
         self._lock = threading.Lock()
         self._guess: _Guess | None = None
         self._cancels: set[Cancel] = set()
-        self._hints: tuple[str | None, str | None] = (None, None)  # language and prompt
+        self._hints = _Hints()
 
-    def guess(self, pause: Paused, then: Callable[[Transcription], None]) -> None:
+    def guess(self, pause: Paused, reduction: NoiseReduction | None, then: Callable[[Transcription], None]) -> None:
         """Recognise what a turn has so far.
 
         Parameters
         ----------
         pause : Paused
             From the turn detector.
+        reduction : NoiseReduction or None
+            What was done to the sound before that heard it.
         then : callable
             Gets the words, on the recogniser's thread, unless the guess was dropped before.
         """
@@ -65,7 +78,7 @@ class Scribe:
         if not pause.audio:
             return
         cancel = Cancel()
-        hints = self._hints
+        hints = self._hints._replace(reduction=reduction)
         words = self._begin(pause.audio, pause.format, hints, cancel)
         with self._lock:
             self._guess = _Guess(pause, hints, words, cancel)
@@ -84,7 +97,7 @@ class Scribe:
         effect : Transcribe
             From the core; answered by a report.
         """
-        self._hints = hints = effect.language, effect.prompt  # the next guesses are made alike
+        self._hints = hints = _Hints(effect.language, effect.prompt, effect.noise_reduction)
         guess = self._take_guess()
         if guess is not None and _covers(guess, effect):
             words, cancel = guess.words, guess.cancel
@@ -103,14 +116,12 @@ class Scribe:
         for cancel in cancels:
             cancel.set()
 
-    def _begin(
-        self, audio: bytes, format: AudioFormat, hints: tuple[str | None, str | None], cancel: Cancel
-    ) -> Future[Transcription]:
+    def _begin(self, audio: bytes, format: AudioFormat, hints: _Hints, cancel: Cancel) -> Future[Transcription]:
         def work() -> Transcription:
             if cancel.is_set():
                 return Transcription("")
-            samples = samples_of(audio, format, self._asr.rate)
-            return self._asr.transcribe(samples, cancel=cancel, language=hints[0], prompt=hints[1])
+            samples = quieter(samples_of(audio, format, self._asr.rate), hints.reduction)
+            return self._asr.transcribe(samples, cancel=cancel, language=hints.language, prompt=hints.prompt)
 
         with self._lock:
             self._cancels.add(cancel)
@@ -138,7 +149,7 @@ class Scribe:
 def _covers(guess: _Guess, effect: Transcribe) -> bool:
     """Say whether the guess heard all the speech there is in the turn, and was told what to expect."""
     same_start = guess.pause.audio_start_ms == effect.audio_start_ms and guess.pause.format == effect.format
-    same_hints = guess.hints == (effect.language, effect.prompt)
+    same_hints = guess.hints == _Hints(effect.language, effect.prompt, effect.noise_reduction)
     return same_start and same_hints and guess.pause.speech_end_ms <= effect.audio_end_ms
 
 

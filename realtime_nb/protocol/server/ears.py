@@ -165,7 +165,9 @@ class Ears:
         talk.listen(name, 0, self._buffer.format).add(audio=span.audio)
         state.finish(item)
         if span.audio:
-            self._transcripts.begin(name, 0, span.audio, self._buffer.format, (span.start_ms, span.end_ms))
+            when = (span.start_ms, span.end_ms)
+            reduction = state.session.audio.input.noise_reduction
+            self._transcripts.begin(name, 0, span.audio, self._buffer.format, when, noise_reduction=reduction)
 
     # ------------------------------------------------------------ nobody speaks
     def tick(self) -> None:

@@ -17,7 +17,7 @@ from realtime_nb.protocol.events import (
 )
 from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.items import with_transcript
-from realtime_nb.protocol.session_config import Transcription
+from realtime_nb.protocol.session_config import NoiseReduction, Transcription
 from realtime_nb.protocol.usage import (
     DurationUsage,
     TokensUsage,
@@ -58,7 +58,16 @@ class Transcripts:
         self._state = state
         self._passes: dict[str, _Pass] = {}
 
-    def begin(self, item_id: str, content_index: int, audio: bytes, fmt: AudioFormat, span_ms: tuple[int, int]) -> None:
+    def begin(
+        self,
+        item_id: str,
+        content_index: int,
+        audio: bytes,
+        fmt: AudioFormat,
+        span_ms: tuple[int, int],
+        *,
+        noise_reduction: NoiseReduction | None = None,
+    ) -> None:
         """Ask for the words of an item.
 
         Parameters
@@ -73,6 +82,8 @@ class Transcripts:
             Its format.
         span_ms : (int, int)
             Where it begins and ends, from the session's first sound.
+        noise_reduction : NoiseReduction, optional
+            To be done first.
         """
         state = self._state
         wanted = state.session.audio.input.transcription
@@ -90,6 +101,7 @@ class Transcripts:
                 format=fmt,
                 language=wanted.language if wanted else None,
                 prompt=wanted.prompt if wanted else None,
+                noise_reduction=noise_reduction,
                 audio_start_ms=span_ms[0],
                 audio_end_ms=span_ms[1],
             )
