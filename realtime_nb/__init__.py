@@ -16,7 +16,10 @@ from typing import Any
 
 _HOMES = {
     "Audio": "realtime_nb.audio",
+    "Camera": "realtime_nb.widgets.camera",
     "Image": "realtime_nb.images",
+    "Meter": "realtime_nb.widgets.meter",
+    "Player": "realtime_nb.widgets.player",
     "Recorder": "realtime_nb.widgets.recorder",
     "Session": "realtime_nb.session",
     "Turn": "realtime_nb.turn",
@@ -28,7 +31,10 @@ _MODULES = {"errors", "local", "logs", "models", "plots"}
 
 __all__ = [
     "Audio",
+    "Camera",
     "Image",
+    "Meter",
+    "Player",
     "Recorder",
     "Session",
     "Turn",

@@ -228,7 +228,7 @@ class Image:
         facts = html.escape(self._facts("\N{MULTIPLICATION SIGN}"))
         shown = self.fit(_SHOWN_BYTES).data_url
         return (
-            f'<div><img alt="{facts}" src="{shown}" style="max-width:480px;max-height:360px;border-radius:6px">'
+            f'<div><img alt="{facts}" src="{shown}" style="max-width:100%;max-height:300px;border-radius:6px">'
             f'<div style="font-size:12px;opacity:.7">{facts} (estimate)</div></div>'
         )
 

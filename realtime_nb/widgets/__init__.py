@@ -7,6 +7,9 @@ bundled into ``static/widget.js``.
 
 from __future__ import annotations
 
+from realtime_nb.widgets.camera import Camera
+from realtime_nb.widgets.meter import Meter
+from realtime_nb.widgets.player import Player
 from realtime_nb.widgets.recorder import Recorder
 
-__all__ = ["Recorder"]
+__all__ = ["Camera", "Meter", "Player", "Recorder"]

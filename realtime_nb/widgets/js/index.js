@@ -1,5 +1,7 @@
 // The bundle's door: one file for every widget; the trait `view` says which one this is.
+import { renderCamera } from "./camera.js";
 import { mindKernel } from "./kernel.js";
+import { renderMeter } from "./meter.js";
 import { renderPlayer } from "./player.js";
 import { renderRecorder } from "./recorder.js";
 import { renderTalk } from "./talk.js";
@@ -9,6 +11,8 @@ import { adopt } from "./theme.js";
 
 /** @type {Record<string, (context: Context) => (() => void) | void>} */
 const VIEWS = {
+  camera: renderCamera,
+  meter: renderMeter,
   player: renderPlayer,
   recorder: renderRecorder,
   talk: renderTalk,

@@ -30,17 +30,27 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-row { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; margin-top: 8px; }
 .rtnb-row:first-child { margin-top: 0; }
 .rtnb-grow { flex: 1 1 auto; min-width: 0; }
-.rtnb-button, .rtnb-select {
+.rtnb-wave.rtnb-grow { flex-basis: 180px; }
+.rtnb .rtnb-button, .rtnb .rtnb-select {
   min-height: 28px; padding: 2px 11px; border: 1px solid var(--rtnb-edge); border-radius: 7px;
   background: var(--rtnb-raised); color: inherit; font: inherit; cursor: pointer;
 }
-.rtnb-select { max-width: 15em; padding: 2px 4px; text-overflow: ellipsis; }
+.rtnb-button { display: inline-flex; align-items: center; justify-content: center; gap: 6px; }
+.rtnb .rtnb-select { max-width: 15em; padding: 2px 4px; text-overflow: ellipsis; }
 .rtnb-button:hover:not(:disabled) { border-color: currentColor; }
 .rtnb-button:disabled { opacity: .5; cursor: default; }
 .rtnb-button.is-main { min-width: 5.5em; background: var(--rtnb-main, var(--rtnb-user)); border-color: transparent; color: var(--rtnb-paper); font-weight: 600; }
 .rtnb-button[aria-pressed="true"] { border-color: var(--rtnb-alert); box-shadow: inset 0 0 0 1px var(--rtnb-alert); }
 .rtnb-button.is-main[aria-pressed="true"] { background: var(--rtnb-alert); box-shadow: none; }
 .rtnb-range { width: 84px; accent-color: var(--rtnb-user); vertical-align: middle; }
+.rtnb [data-phase="recording"] .is-main, .rtnb[data-phase="recording"] .is-main { --rtnb-main: var(--rtnb-alert); }
+.rtnb-file { position: relative; }
+.rtnb-file:focus-within { outline: 2px solid var(--rtnb-user); outline-offset: 2px; }
+.rtnb-path { margin-left: auto; font-size: 12px; }
+.rtnb-says { margin-top: 8px; min-height: 1.45em; color: var(--rtnb-hint); }
+.rtnb-drop { border-radius: 6px; }
+.rtnb-drop.is-over { outline: 2px dashed var(--rtnb-user); outline-offset: 4px; }
+.rtnb input[type="checkbox"] { margin: 0; accent-color: var(--rtnb-user); }
 .rtnb-label { display: inline-flex; align-items: center; gap: 5px; }
 .rtnb-words { max-width: 46em; margin: 8px 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .rtnb-muted { color: var(--rtnb-hint); }
@@ -55,8 +65,16 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-wave[role="slider"] { cursor: pointer; }
 .rtnb-bar { display: flex; height: 10px; border-radius: 5px; overflow: hidden; background: var(--rtnb-line); }
 .rtnb-bar > span { min-width: 0; transition: width .2s; }
-.rtnb-picture { display: block; width: 100%; max-width: 480px; aspect-ratio: 4 / 3; border-radius: 7px; background: var(--rtnb-raised); object-fit: contain; }
+.rtnb-bar > .is-user { --hue: var(--rtnb-user); }
+.rtnb-bar > .is-model { --hue: var(--rtnb-model); }
+.rtnb-bar > .is-full { --hue: var(--rtnb-alert); }
+.rtnb-bar > :is(.is-text, .is-used) { background: var(--hue); }
+.rtnb-bar > .is-audio { background: color-mix(in srgb, var(--hue) 62%, var(--rtnb-paper)); }
+.rtnb-bar > .is-image { background: color-mix(in srgb, var(--hue) 36%, var(--rtnb-paper)); }
+.rtnb-bar > .is-cached { background: repeating-linear-gradient(135deg, var(--hue) 0 2px, transparent 2px 5px); }
+.rtnb-picture { display: block; width: 100%; max-width: 480px; height: auto; aspect-ratio: auto 16 / 9; border-radius: 7px; background: var(--rtnb-raised); }
 .rtnb-grid { display: grid; grid-template-columns: auto minmax(90px, 1fr) auto; gap: 7px 12px; align-items: center; margin: 0; }
+.rtnb-row + .rtnb-grid { margin-top: 6px; }
 .rtnb-grid > :nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
 @container (max-width: 360px) {
   .rtnb-grid { grid-template-columns: 1fr auto; }

@@ -31,6 +31,431 @@ function icon(name) {
   return svg;
 }
 
+// comm.js
+var GATHER_MS = 100;
+function dialComm(link) {
+  return (_route, on) => {
+    let gathered = [];
+    let waiting = 0;
+    let timer = 0;
+    const flush = () => {
+      timer = 0;
+      link.holds[0]?.model.send({ t: "media", page: link.page }, void 0, gathered);
+      gathered = [];
+      waiting = 0;
+    };
+    link.fromComm = (buffers) => buffers.forEach((buffer) => on.frame(buffer));
+    queueMicrotask(() => on.open());
+    return {
+      send(frame) {
+        gathered.push(frame);
+        waiting += frame.byteLength;
+        timer ||= setTimeout(flush, GATHER_MS);
+      },
+      close() {
+        clearTimeout(timer);
+        if (gathered.length) flush();
+        link.fromComm = null;
+        link.holds[0]?.model.send({ t: "media.bye", page: link.page });
+      },
+      waiting: () => waiting
+    };
+  };
+}
+
+// frames.js
+function packFrame(header, payload) {
+  let text = new TextEncoder().encode(JSON.stringify(header));
+  const size = Math.ceil(text.length / 4) * 4;
+  const body = !payload ? new Uint8Array(0) : ArrayBuffer.isView(payload) ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength) : new Uint8Array(payload);
+  const frame = new Uint8Array(4 + size + body.length);
+  new DataView(frame.buffer).setUint32(0, size, true);
+  frame.fill(32, 4 + text.length, 4 + size);
+  frame.set(text, 4);
+  frame.set(body, 4 + size);
+  return frame.buffer;
+}
+function unpackFrame(frame) {
+  const view = frame instanceof DataView ? frame : new DataView(frame);
+  const size = view.getUint32(0, true);
+  const buffer = (
+    /** @type {ArrayBuffer} */
+    view.buffer
+  );
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, view.byteOffset + 4, size)));
+  const start = view.byteOffset + 4 + size;
+  const length = view.byteLength - 4 - size;
+  const payload = start % 2 ? new Uint8Array(buffer.slice(start, start + length)) : new Uint8Array(buffer, start, length);
+  return { header, payload };
+}
+function samplesOf(payload) {
+  return new Int16Array(payload.buffer, payload.byteOffset, payload.byteLength >> 1);
+}
+
+// worker.js
+function dialSocket(route, on) {
+  const socket = new WebSocket(route.url);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => on.open();
+  socket.onmessage = (event) => on.frame(event.data);
+  socket.onclose = (event) => on.close(event.code, event.reason);
+  return {
+    send: (frame) => socket.send(frame),
+    close: () => socket.close(),
+    waiting: () => socket.bufferedAmount
+  };
+}
+function runLink(port, dial) {
+  const PATIENCE_MS = 2500;
+  const MOST_WAITING = 192e3;
+  let socket = null;
+  let owner = false;
+  let item = "";
+  const ports = { capture: null, playback: null };
+  const trips = [];
+  let timer = 0;
+  const send = (header, payload) => {
+    if (socket) socket.send(packFrame(header, payload));
+  };
+  const ping = () => send({ t: "ping", sent: performance.now() });
+  function pong(sent) {
+    trips.push(performance.now() - sent);
+    if (trips.length > 9) trips.shift();
+    const ms = [...trips].sort((a, b) => a - b)[trips.length >> 1];
+    port.postMessage({ t: "rtt", ms });
+    send({ t: "rtt", ms });
+    clearTimeout(timer);
+    timer = setTimeout(ping, trips.length < 4 ? 200 : 5e3);
+  }
+  const known = {
+    pong: (header) => pong(header.sent),
+    owner: (header) => {
+      owner = header.owner;
+      port.postMessage({ t: "owner", owner });
+    },
+    flush: (header) => {
+      if (ports.playback) ports.playback.postMessage(header);
+      else send({ t: "flushed", item: null, played: 0, heard: 0, dropped: 0, queued_items: [] });
+    },
+    audio: (header, payload) => {
+      if (!ports.playback) return toPage(header, payload);
+      if (header.item !== item) port.postMessage({ t: "arriving", item: item = header.item });
+      const pcm = samplesOf(payload);
+      ports.playback.postMessage({ t: "audio", item: header.item, last: !!header.last, pcm }, [pcm.buffer]);
+    }
+  };
+  const toPage = (header, payload) => port.postMessage({ t: "frame", header, payload }, [payload.buffer]);
+  function receive(frame) {
+    const { header, payload } = unpackFrame(frame);
+    (Object.hasOwn(known, header.t) ? known[header.t] : toPage)(header, payload);
+  }
+  function connect(route, hello) {
+    return new Promise((resolve, reject) => {
+      let open2 = false;
+      const clock3 = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1e3} s`)), PATIENCE_MS);
+      const mine = dial(route, {
+        open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
+        frame: (frame) => {
+          if (open2) return receive(frame);
+          const { header } = unpackFrame(frame);
+          clearTimeout(clock3);
+          open2 = true;
+          socket = mine;
+          owner = header.owner;
+          resolve();
+        },
+        close: (code, reason) => {
+          clearTimeout(clock3);
+          if (!open2) return reject(reason || `refused (${code})`);
+          if (socket !== mine) return;
+          socket = null;
+          port.postMessage({ t: "lost", code, reason });
+        }
+      });
+    });
+  }
+  async function open({ routes, token, page, why }) {
+    const whys = [...why];
+    for (const route of routes) {
+      try {
+        await connect(route, { token, page, why: whys });
+        port.postMessage({ t: "open", path: route.name, why: whys, owner });
+        trips.length = 0;
+        return ping();
+      } catch (fault) {
+        whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
+      }
+    }
+    port.postMessage({ t: "failed", why: whys });
+  }
+  function captured({ at, pcm }) {
+    if (!socket || !owner) return;
+    if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
+    send({ t: "audio", at }, pcm);
+  }
+  const played = (event) => send(event);
+  const orders = {
+    open,
+    send: ({ header, payload }) => send(header, payload),
+    attach: ({ kind, port: audio }) => {
+      ports[kind]?.close();
+      ports[kind] = audio;
+      item = "";
+      if (audio) audio.onmessage = (event) => (kind === "capture" ? captured : played)(event.data);
+    },
+    close: () => {
+      clearTimeout(timer);
+      const last = socket;
+      socket = null;
+      last?.close();
+    }
+  };
+  port.onmessage = (event) => orders[event.data.t](event.data);
+}
+var workerSource = [packFrame, unpackFrame, samplesOf, dialSocket, runLink, "runLink(self, dialSocket);"].join("\n");
+
+// media.js
+var RETRY_MS = [200, 400, 800, 1600];
+var ENDED = 4e3;
+var BUSY_MS = 3e3;
+var links = /* @__PURE__ */ new Map();
+function openMedia(model, handlers = {}) {
+  const key = model.get("sid");
+  let link = links.get(key);
+  if (!link) links.set(key, link = new Link(key));
+  return new Media(link, model, handlers);
+}
+var Media = class {
+  /** @param {Link} link @param {Model} model @param {Handlers} handlers */
+  constructor(link, model, handlers) {
+    this.link = link;
+    this.model = model;
+    this.handlers = handlers;
+    this.arriving = /* @__PURE__ */ new Set();
+    this.listen = (content, buffers) => link.hear(this, content, buffers);
+    model.on("msg:custom", this.listen);
+    link.join(this);
+  }
+  get state() {
+    return this.link.state;
+  }
+  get path() {
+    return this.state.path;
+  }
+  get rttMs() {
+    return this.state.rttMs;
+  }
+  get owner() {
+    return this.state.owner;
+  }
+  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
+  send(header, payload) {
+    this.link.order({ t: "send", header, payload });
+  }
+  /** Take microphone and speaker over from another tab. */
+  claim() {
+    this.send({ t: "claim" });
+  }
+  /** Plug an audio worklet's port in, or (null) out. @param {'capture' | 'playback'} kind @param {MessagePort | null} port */
+  attach(kind, port) {
+    this.link.attach(kind, port);
+  }
+  /** Be told when sound of a new item comes, to wake a sleeping AudioContext. @param {() => void} wake */
+  onArriving(wake) {
+    this.arriving.add(wake);
+    return () => this.arriving.delete(wake);
+  }
+  /** Let go; the last view of the page closes the link. */
+  close() {
+    this.model.off("msg:custom", this.listen);
+    this.link.leave(this);
+  }
+};
+var Link = class {
+  /** @param {string} key */
+  constructor(key) {
+    this.key = key;
+    this.page = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.holds = [];
+    this.offer = null;
+    this.routes = [];
+    this.tries = 0;
+    this.timer = 0;
+    this.engine = null;
+    this.plugged = { capture: null, playback: null };
+    this.fromComm = null;
+    this.state = { status: "opening", path: null, rttMs: null, why: [], owner: false, mode: "worker", trouble: null };
+  }
+  /** @param {Media} hold */
+  join(hold) {
+    this.holds.push(hold);
+    if (this.holds.length === 1) this.ask();
+    else queueMicrotask(() => hold.handlers.onState?.(this.state));
+  }
+  /** @param {Media} hold */
+  leave(hold) {
+    this.holds = this.holds.filter((other) => other !== hold);
+    if (!this.holds.length) this.end();
+  }
+  /** Ask the kernel, by the comm, for its port and our token. */
+  ask() {
+    this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
+  }
+  /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
+  hear(hold, content, buffers) {
+    if (hold !== this.holds[0] || content?.page !== this.page) return;
+    if (content.t === "media") this.fromComm?.(buffers);
+    if (content.t === "media.offer") {
+      clearTimeout(this.timer);
+      this.offer = content;
+      this.note({ trouble: null });
+      this.start();
+    }
+  }
+  /** Let the engine (a Worker, or this thread) find its way; one that had a way keeps the audio ports it was given. */
+  start() {
+    if (this.engine) return this.dial(this.routes, this.state.why);
+    const obey = (message) => this.obey(message);
+    const here = () => startHere(obey, dialSocket);
+    this.use(startWorker(obey, () => this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
+  }
+  /** No socket can be had: the comm carries the frames. @param {string[]} why */
+  fallBack(why) {
+    this.use(startHere((message) => this.obey(message), dialComm(this)), [{ name: "comm", url: "" }], why);
+  }
+  /** @param {Engine} engine @param {import("./worker.js").Route[]} [routes] @param {string[]} [why] */
+  use(engine, routes = this.routes, why = []) {
+    this.engine?.end();
+    this.engine = engine;
+    this.routes = routes;
+    this.note({ mode: engine.mode });
+    this.dial(routes, why);
+  }
+  /** @param {import("./worker.js").Route[]} routes @param {string[]} why */
+  dial(routes, why) {
+    this.order({ t: "open", routes, token: this.offer.token, page: this.page, why });
+  }
+  /** @param {any} message what the link's engine says */
+  obey(message) {
+    const acts = {
+      open: () => this.opened(message),
+      failed: () => this.state.status === "opening" && this.routes[0]?.name !== "comm" ? this.explain(message.why) : this.retry(),
+      frame: () => this.give(message),
+      arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
+      rtt: () => this.note({ rttMs: message.ms }),
+      owner: () => this.note({ owner: message.owner }),
+      overflow: () => this.send({ t: "overflow", samples: message.samples }),
+      lost: () => message.code === ENDED ? this.over("This widget was closed in the kernel.") : this.retry()
+    };
+    acts[message.t]();
+  }
+  /** @param {any} header */
+  send(header) {
+    this.order({ t: "send", header });
+  }
+  /** @param {{path: string, why: string[], owner: boolean}} message */
+  opened({ path, why, owner }) {
+    this.tries = 0;
+    for (const kind of ["capture", "playback"]) {
+      const port = this.plugged[kind];
+      if (port) this.order({ t: "attach", kind, port }, [port]);
+      this.plugged[kind] = null;
+    }
+    this.note({ status: "open", path, why, owner, trouble: null });
+  }
+  /** Say why no socket was reached, then take the comm. @param {string[]} why */
+  async explain(why) {
+    const proxied = await fetch(`${baseUrl()}proxy/${this.offer.port}/`, { method: "HEAD" }).catch(() => null);
+    const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
+    this.fallBack([...why, ...reason]);
+  }
+  /** The way was lost: try again, for about 3 s. */
+  retry() {
+    const wait = RETRY_MS[this.tries++];
+    if (wait === void 0) return this.over("The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.");
+    this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.start(), wait);
+  }
+  /** @param {string} trouble */
+  over(trouble) {
+    this.engine?.end();
+    this.engine = null;
+    this.note({ status: "closed", path: null, rttMs: null, owner: false, trouble });
+  }
+  /** @param {{header: any, payload: Uint8Array<ArrayBuffer>}} frame */
+  give({ header, payload }) {
+    for (const { handlers } of this.holds) {
+      if (header.t === "audio") handlers.onAudio?.(new Int16Array(payload.buffer, payload.byteOffset, payload.byteLength >> 1), header);
+      else handlers.onEvent?.(header, payload);
+    }
+  }
+  /** @param {Partial<MediaState>} change */
+  note(change) {
+    this.state = { ...this.state, ...change };
+    for (const { handlers } of this.holds) handlers.onState?.(this.state);
+  }
+  /** @param {any} message @param {Transferable[]} [transfer] */
+  order(message, transfer = []) {
+    this.engine?.port.postMessage(message, transfer);
+  }
+  /** @param {'capture' | 'playback'} kind @param {MessagePort | null} port */
+  attach(kind, port) {
+    if (this.state.status === "open") this.order({ t: "attach", kind, port }, port ? [port] : []);
+    else this.plugged[kind] = port;
+  }
+  end() {
+    clearTimeout(this.timer);
+    this.engine?.end();
+    this.engine = null;
+    links.delete(this.key);
+  }
+};
+function baseUrl() {
+  const node = document.getElementById("jupyter-config-data");
+  return node ? JSON.parse(node.textContent || "{}").baseUrl ?? null : null;
+}
+function socketRoutes(port) {
+  const base = baseUrl();
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const proxied = base ? [{ name: "proxy", url: `${scheme}//${location.host}${base}proxy/${port}/` }] : [];
+  return [...proxied, { name: "direct", url: `ws://127.0.0.1:${port}/` }];
+}
+function startWorker(obey, refused) {
+  const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+  try {
+    const worker = new Worker(url);
+    worker.onmessage = (event) => obey(event.data);
+    worker.onerror = refused;
+    return {
+      port: worker,
+      mode: "worker",
+      end() {
+        worker.postMessage({ t: "close" });
+        setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
+      }
+    };
+  } catch {
+    URL.revokeObjectURL(url);
+    return null;
+  }
+}
+function startHere(obey, dial) {
+  const { port1, port2 } = new MessageChannel();
+  runLink(port2, dial);
+  port1.onmessage = (event) => obey(event.data);
+  return {
+    port: port1,
+    mode: "main",
+    end() {
+      port1.postMessage({ t: "close" });
+      port1.onmessage = null;
+    }
+  };
+}
+
 // trouble.js
 var TABLE = {
   denied: [
@@ -88,8 +513,134 @@ var Trouble = class _Trouble extends Error {
   }
 };
 
+// camera.js
+var QUALITY = 0.9;
+var TABLE2 = {
+  denied: ["The browser did not allow the camera.", "Click the lock or camera sign left of the page's address, allow the camera, then press Start again."],
+  none: ["No camera was found.", 'Plug one in and press Start again, or read a file: rt.Image.read("photo.png").'],
+  busy: ["The camera is in use by another program.", "Close that program (a call, another page), then press Start again."],
+  insecure: ["This page came over plain HTTP, where browsers offer no camera.", "Open it as https://… or as http://localhost:…."],
+  unsupported: ["This browser offers no camera here.", "Use a current Chrome, Edge, Firefox or Safari."],
+  gone: ["The camera was unplugged.", "Choose another one, or plug it in, then press Start again."]
+};
+function cameraTrouble(error) {
+  const { code } = Trouble.from(error);
+  const [message, todo] = TABLE2[code] ?? ["The camera could not be opened.", "Press Start again."];
+  return { code, message, todo };
+}
+function renderCamera({ model, el }) {
+  const view = new CameraView(model, el);
+  return () => view.close();
+}
+var CameraView = class {
+  /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
+  constructor(model, el) {
+    this.model = model;
+    this.stream = null;
+    this.ui = parts(this);
+    el.append(...this.ui.rows);
+    this.media = openMedia(model, {
+      onEvent: (header) => void (header.t === "snap" && this.snap()),
+      onState: (state) => this.state(state)
+    });
+    this.dress();
+  }
+  /** @param {string} [device] */
+  async start(device) {
+    this.stop();
+    try {
+      if (!isSecureContext) throw new Trouble("insecure");
+      if (!navigator.mediaDevices?.getUserMedia) throw new Trouble("unsupported");
+      const side = this.model.get("longest");
+      const wish = { width: { ideal: side }, height: { ideal: Math.round(side * 9 / 16) }, ...device ? { deviceId: { exact: device } } : {} };
+      this.stream = await navigator.mediaDevices.getUserMedia({ video: wish });
+      this.stream.getVideoTracks()[0].addEventListener("ended", () => this.fail(new Trouble("gone")));
+      this.ui.video.srcObject = this.stream;
+      await this.ui.video.play();
+      await this.list();
+      this.say("", "");
+    } catch (error) {
+      this.fail(error);
+    }
+    this.dress();
+  }
+  /** Name the cameras; browsers tell them once one was allowed. */
+  async list() {
+    const found = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
+    const now = this.stream?.getVideoTracks()[0].getSettings().deviceId;
+    this.ui.device.replaceChildren(...found.map(({ deviceId, label: label2 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label2 || `Camera ${i + 1}`)));
+    this.ui.device.hidden = found.length < 2;
+  }
+  /** Take a picture and send it home. */
+  async snap() {
+    if (!this.stream) await this.start();
+    const { video, canvas } = this.ui;
+    if (!this.stream || !video.videoWidth) return;
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext("2d")?.drawImage(video, 0, 0);
+    const file = await new Promise((done) => canvas.toBlob(done, "image/jpeg", QUALITY));
+    if (!file) return this.fail(new Error("no picture came out of the canvas"));
+    this.media.send({ t: "frame", width: canvas.width, height: canvas.height }, new Uint8Array(await file.arrayBuffer()));
+    this.taken = true;
+    this.dress();
+  }
+  /** @param {unknown} error */
+  fail(error) {
+    const { code, message, todo } = cameraTrouble(error);
+    this.stop();
+    this.say(message, todo);
+    this.media.send({ t: "trouble", code, message, todo });
+  }
+  /** @param {import("./media.js").MediaState} state */
+  state(state) {
+    if (state.status === "closed") this.stop();
+    if (state.trouble) this.say(state.trouble, "");
+  }
+  /** @param {string} message @param {string} todo */
+  say(message, todo) {
+    this.ui.note.textContent = [message, todo].filter(Boolean).join(" ");
+    this.ui.note.hidden = !message;
+  }
+  stop() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+    this.ui.video.srcObject = null;
+    this.dress();
+  }
+  dress() {
+    const { start, snap, video, canvas, hint } = this.ui;
+    const live = Boolean(this.stream);
+    start.textContent = live ? "Stop" : "Start camera";
+    start.setAttribute("aria-pressed", String(live));
+    snap.disabled = !live;
+    video.hidden = !live;
+    canvas.hidden = live || !this.taken;
+    hint.hidden = live || Boolean(this.taken);
+    this.ui.said.textContent = this.taken ? `Picture taken, ${canvas.width} by ${canvas.height} pixels: camera.image` : "";
+  }
+  close() {
+    this.stop();
+    this.media.close();
+  }
+  taken = false;
+};
+function parts(view) {
+  const video = h("video", { class: "rtnb-picture", muted: true, playsInline: true, "aria-label": "What the camera sees" });
+  const canvas = h("canvas", { class: "rtnb-picture", role: "img", "aria-label": "The last picture taken" });
+  const hint = h("p", { class: "rtnb-words rtnb-muted" }, "The camera is off. Nothing is seen before you press Start, and nothing leaves the page before a picture is taken.");
+  const toggle = () => view.stream ? view.stop() : void view.start();
+  const start = h("button", { class: "rtnb-button is-main", type: "button", onclick: toggle }, "Start camera");
+  const snap = h("button", { class: "rtnb-button", type: "button", onclick: () => void view.snap() }, "Take picture");
+  const device = h("select", { class: "rtnb-select", "aria-label": "Camera", hidden: true, onchange: () => void view.start(device.value) });
+  const said = h("p", { class: "rtnb-words rtnb-muted", role: "status" });
+  const note = h("p", { class: "rtnb-note is-alert", role: "alert", hidden: true });
+  const row = h("div", { class: "rtnb-row" }, start, snap, device);
+  return { video, canvas, hint, start, snap, device, said, note, rows: [video, canvas, hint, row, said, note] };
+}
+
 // kernel.js
-var ENDED = /* @__PURE__ */ new Set(["restarting", "autorestarting", "terminating", "dead"]);
+var ENDED2 = /* @__PURE__ */ new Set(["restarting", "autorestarting", "terminating", "dead"]);
 function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
   hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
@@ -105,7 +656,7 @@ function mindKernel({ model, el }) {
     el.prepend(h("p", { class: "rtnb-note is-alert", role: "status" }, `${message} ${todo}`));
   };
   const heard = (message) => message?.t === "alive" && alive();
-  const changed = (_kernel, status) => ENDED.has(status) && gone();
+  const changed = (_kernel, status) => ENDED2.has(status) && gone();
   const kernel = (
     /** @type {any} */
     model.widget_manager?.kernel
@@ -124,6 +675,39 @@ function mindKernel({ model, el }) {
     kernel?.disposed?.disconnect(gone);
     hidden.remove();
   };
+}
+
+// meter.js
+function shares(parts3, most) {
+  const total = parts3.reduce((sum, [, amount]) => sum + amount, 0);
+  const scale = 100 / Math.max(most, total, Number.MIN_VALUE);
+  return parts3.map(([kind, amount]) => ({ kind, percent: Math.max(0, amount * scale) }));
+}
+function renderMeter({ model, el }) {
+  const grid = h("div", { class: "rtnb-grid" });
+  const title = h("div", { class: "rtnb-row rtnb-muted" });
+  el.append(title, grid);
+  el.setAttribute("role", "group");
+  const draw = () => {
+    title.textContent = model.get("title");
+    el.setAttribute("aria-label", `What the session has used: ${model.get("title")}`);
+    grid.replaceChildren(...model.get("gauges").flatMap(line));
+  };
+  model.on("change:gauges", draw);
+  draw();
+  return () => model.off("change:gauges", draw);
+}
+function line({ name, words: words2, parts: parts3, most, full }) {
+  const used = parts3.reduce((sum, [, amount]) => sum + amount, 0);
+  const way = name === "Tokens out" ? "model" : "user";
+  const spans = shares(parts3, most).map(({ kind, percent }) => h("span", { class: `is-${kind} is-${full ? "full" : way}`, style: `width:${percent}%` }));
+  const meter = { role: "meter", "aria-label": name, "aria-valuemin": "0", "aria-valuemax": String(Math.max(most, used)), "aria-valuenow": String(used), "aria-valuetext": words2 };
+  const [figure, ...rest] = words2.split(/ (?=\()/);
+  return [
+    h("span", {}, name),
+    most ? h("div", { class: "rtnb-bar", ...meter }, ...spans) : h("span"),
+    h("span", { class: full ? "rtnb-alert" : "" }, figure, rest.length ? h("span", { class: "rtnb-muted rtnb-kinds" }, ` ${rest.join(" ")}`) : null)
+  ];
 }
 
 // theme.js
@@ -197,8 +781,9 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-bar > .is-audio { background: color-mix(in srgb, var(--hue) 62%, var(--rtnb-paper)); }
 .rtnb-bar > .is-image { background: color-mix(in srgb, var(--hue) 36%, var(--rtnb-paper)); }
 .rtnb-bar > .is-cached { background: repeating-linear-gradient(135deg, var(--hue) 0 2px, transparent 2px 5px); }
-.rtnb-picture { display: block; width: 100%; max-width: 480px; aspect-ratio: 4 / 3; border-radius: 7px; background: var(--rtnb-raised); object-fit: contain; }
+.rtnb-picture { display: block; width: 100%; max-width: 480px; height: auto; aspect-ratio: auto 16 / 9; border-radius: 7px; background: var(--rtnb-raised); }
 .rtnb-grid { display: grid; grid-template-columns: auto minmax(90px, 1fr) auto; gap: 7px 12px; align-items: center; margin: 0; }
+.rtnb-row + .rtnb-grid { margin-top: 6px; }
 .rtnb-grid > :nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
 @container (max-width: 360px) {
   .rtnb-grid { grid-template-columns: 1fr auto; }
@@ -417,7 +1002,7 @@ var PlayerView = class {
     this.anchor = null;
     this.told = 0;
     this.finished = false;
-    this.ui = parts(this);
+    this.ui = parts2(this);
     el.append(...this.ui.rows);
     this.wave = new Wave(this.ui.box, { role: model.get("voice") });
     this.timer = void 0;
@@ -609,7 +1194,7 @@ var PlayerView = class {
     this.wave.close();
   }
 };
-function parts(view) {
+function parts2(view) {
   const box = h("div", { class: "rtnb-wave", role: "slider", tabindex: "0", "aria-label": "Position in the sound", "aria-valuemin": "0" });
   box.title = "Click to go there, drag to select. Space plays, arrows move, with Shift they select.";
   const button = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => view.toggle() }, "Play");
@@ -839,431 +1424,6 @@ var Capture = class {
     this.stream = this.node = this.context = null;
   }
 };
-
-// comm.js
-var GATHER_MS = 100;
-function dialComm(link) {
-  return (_route, on) => {
-    let gathered = [];
-    let waiting = 0;
-    let timer = 0;
-    const flush = () => {
-      timer = 0;
-      link.holds[0]?.model.send({ t: "media", page: link.page }, void 0, gathered);
-      gathered = [];
-      waiting = 0;
-    };
-    link.fromComm = (buffers) => buffers.forEach((buffer) => on.frame(buffer));
-    queueMicrotask(() => on.open());
-    return {
-      send(frame) {
-        gathered.push(frame);
-        waiting += frame.byteLength;
-        timer ||= setTimeout(flush, GATHER_MS);
-      },
-      close() {
-        clearTimeout(timer);
-        if (gathered.length) flush();
-        link.fromComm = null;
-        link.holds[0]?.model.send({ t: "media.bye", page: link.page });
-      },
-      waiting: () => waiting
-    };
-  };
-}
-
-// frames.js
-function packFrame(header, payload) {
-  let text = new TextEncoder().encode(JSON.stringify(header));
-  const size = Math.ceil(text.length / 4) * 4;
-  const body = !payload ? new Uint8Array(0) : ArrayBuffer.isView(payload) ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength) : new Uint8Array(payload);
-  const frame = new Uint8Array(4 + size + body.length);
-  new DataView(frame.buffer).setUint32(0, size, true);
-  frame.fill(32, 4 + text.length, 4 + size);
-  frame.set(text, 4);
-  frame.set(body, 4 + size);
-  return frame.buffer;
-}
-function unpackFrame(frame) {
-  const view = frame instanceof DataView ? frame : new DataView(frame);
-  const size = view.getUint32(0, true);
-  const buffer = (
-    /** @type {ArrayBuffer} */
-    view.buffer
-  );
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, view.byteOffset + 4, size)));
-  const start = view.byteOffset + 4 + size;
-  const length = view.byteLength - 4 - size;
-  const payload = start % 2 ? new Uint8Array(buffer.slice(start, start + length)) : new Uint8Array(buffer, start, length);
-  return { header, payload };
-}
-function samplesOf(payload) {
-  return new Int16Array(payload.buffer, payload.byteOffset, payload.byteLength >> 1);
-}
-
-// worker.js
-function dialSocket(route, on) {
-  const socket = new WebSocket(route.url);
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => on.open();
-  socket.onmessage = (event) => on.frame(event.data);
-  socket.onclose = (event) => on.close(event.code, event.reason);
-  return {
-    send: (frame) => socket.send(frame),
-    close: () => socket.close(),
-    waiting: () => socket.bufferedAmount
-  };
-}
-function runLink(port, dial) {
-  const PATIENCE_MS = 2500;
-  const MOST_WAITING = 192e3;
-  let socket = null;
-  let owner = false;
-  let item = "";
-  const ports = { capture: null, playback: null };
-  const trips = [];
-  let timer = 0;
-  const send = (header, payload) => {
-    if (socket) socket.send(packFrame(header, payload));
-  };
-  const ping = () => send({ t: "ping", sent: performance.now() });
-  function pong(sent) {
-    trips.push(performance.now() - sent);
-    if (trips.length > 9) trips.shift();
-    const ms = [...trips].sort((a, b) => a - b)[trips.length >> 1];
-    port.postMessage({ t: "rtt", ms });
-    send({ t: "rtt", ms });
-    clearTimeout(timer);
-    timer = setTimeout(ping, trips.length < 4 ? 200 : 5e3);
-  }
-  const known = {
-    pong: (header) => pong(header.sent),
-    owner: (header) => {
-      owner = header.owner;
-      port.postMessage({ t: "owner", owner });
-    },
-    flush: (header) => {
-      if (ports.playback) ports.playback.postMessage(header);
-      else send({ t: "flushed", item: null, played: 0, heard: 0, dropped: 0, queued_items: [] });
-    },
-    audio: (header, payload) => {
-      if (!ports.playback) return toPage(header, payload);
-      if (header.item !== item) port.postMessage({ t: "arriving", item: item = header.item });
-      const pcm = samplesOf(payload);
-      ports.playback.postMessage({ t: "audio", item: header.item, last: !!header.last, pcm }, [pcm.buffer]);
-    }
-  };
-  const toPage = (header, payload) => port.postMessage({ t: "frame", header, payload }, [payload.buffer]);
-  function receive(frame) {
-    const { header, payload } = unpackFrame(frame);
-    (Object.hasOwn(known, header.t) ? known[header.t] : toPage)(header, payload);
-  }
-  function connect(route, hello) {
-    return new Promise((resolve, reject) => {
-      let open2 = false;
-      const clock3 = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1e3} s`)), PATIENCE_MS);
-      const mine = dial(route, {
-        open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
-        frame: (frame) => {
-          if (open2) return receive(frame);
-          const { header } = unpackFrame(frame);
-          clearTimeout(clock3);
-          open2 = true;
-          socket = mine;
-          owner = header.owner;
-          resolve();
-        },
-        close: (code, reason) => {
-          clearTimeout(clock3);
-          if (!open2) return reject(reason || `refused (${code})`);
-          if (socket !== mine) return;
-          socket = null;
-          port.postMessage({ t: "lost", code, reason });
-        }
-      });
-    });
-  }
-  async function open({ routes, token, page, why }) {
-    const whys = [...why];
-    for (const route of routes) {
-      try {
-        await connect(route, { token, page, why: whys });
-        port.postMessage({ t: "open", path: route.name, why: whys, owner });
-        trips.length = 0;
-        return ping();
-      } catch (fault) {
-        whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
-      }
-    }
-    port.postMessage({ t: "failed", why: whys });
-  }
-  function captured({ at, pcm }) {
-    if (!socket || !owner) return;
-    if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    send({ t: "audio", at }, pcm);
-  }
-  const played = (event) => send(event);
-  const orders = {
-    open,
-    send: ({ header, payload }) => send(header, payload),
-    attach: ({ kind, port: audio }) => {
-      ports[kind]?.close();
-      ports[kind] = audio;
-      item = "";
-      if (audio) audio.onmessage = (event) => (kind === "capture" ? captured : played)(event.data);
-    },
-    close: () => {
-      clearTimeout(timer);
-      const last = socket;
-      socket = null;
-      last?.close();
-    }
-  };
-  port.onmessage = (event) => orders[event.data.t](event.data);
-}
-var workerSource = [packFrame, unpackFrame, samplesOf, dialSocket, runLink, "runLink(self, dialSocket);"].join("\n");
-
-// media.js
-var RETRY_MS = [200, 400, 800, 1600];
-var ENDED2 = 4e3;
-var BUSY_MS = 3e3;
-var links = /* @__PURE__ */ new Map();
-function openMedia(model, handlers = {}) {
-  const key = model.get("sid");
-  let link = links.get(key);
-  if (!link) links.set(key, link = new Link(key));
-  return new Media(link, model, handlers);
-}
-var Media = class {
-  /** @param {Link} link @param {Model} model @param {Handlers} handlers */
-  constructor(link, model, handlers) {
-    this.link = link;
-    this.model = model;
-    this.handlers = handlers;
-    this.arriving = /* @__PURE__ */ new Set();
-    this.listen = (content, buffers) => link.hear(this, content, buffers);
-    model.on("msg:custom", this.listen);
-    link.join(this);
-  }
-  get state() {
-    return this.link.state;
-  }
-  get path() {
-    return this.state.path;
-  }
-  get rttMs() {
-    return this.state.rttMs;
-  }
-  get owner() {
-    return this.state.owner;
-  }
-  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
-  send(header, payload) {
-    this.link.order({ t: "send", header, payload });
-  }
-  /** Take microphone and speaker over from another tab. */
-  claim() {
-    this.send({ t: "claim" });
-  }
-  /** Plug an audio worklet's port in, or (null) out. @param {'capture' | 'playback'} kind @param {MessagePort | null} port */
-  attach(kind, port) {
-    this.link.attach(kind, port);
-  }
-  /** Be told when sound of a new item comes, to wake a sleeping AudioContext. @param {() => void} wake */
-  onArriving(wake) {
-    this.arriving.add(wake);
-    return () => this.arriving.delete(wake);
-  }
-  /** Let go; the last view of the page closes the link. */
-  close() {
-    this.model.off("msg:custom", this.listen);
-    this.link.leave(this);
-  }
-};
-var Link = class {
-  /** @param {string} key */
-  constructor(key) {
-    this.key = key;
-    this.page = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.holds = [];
-    this.offer = null;
-    this.routes = [];
-    this.tries = 0;
-    this.timer = 0;
-    this.engine = null;
-    this.plugged = { capture: null, playback: null };
-    this.fromComm = null;
-    this.state = { status: "opening", path: null, rttMs: null, why: [], owner: false, mode: "worker", trouble: null };
-  }
-  /** @param {Media} hold */
-  join(hold) {
-    this.holds.push(hold);
-    if (this.holds.length === 1) this.ask();
-    else queueMicrotask(() => hold.handlers.onState?.(this.state));
-  }
-  /** @param {Media} hold */
-  leave(hold) {
-    this.holds = this.holds.filter((other) => other !== hold);
-    if (!this.holds.length) this.end();
-  }
-  /** Ask the kernel, by the comm, for its port and our token. */
-  ask() {
-    this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
-  }
-  /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
-  hear(hold, content, buffers) {
-    if (hold !== this.holds[0] || content?.page !== this.page) return;
-    if (content.t === "media") this.fromComm?.(buffers);
-    if (content.t === "media.offer") {
-      clearTimeout(this.timer);
-      this.offer = content;
-      this.note({ trouble: null });
-      this.start();
-    }
-  }
-  /** Let the engine (a Worker, or this thread) find its way; one that had a way keeps the audio ports it was given. */
-  start() {
-    if (this.engine) return this.dial(this.routes, this.state.why);
-    const obey = (message) => this.obey(message);
-    const here = () => startHere(obey, dialSocket);
-    this.use(startWorker(obey, () => this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
-  }
-  /** No socket can be had: the comm carries the frames. @param {string[]} why */
-  fallBack(why) {
-    this.use(startHere((message) => this.obey(message), dialComm(this)), [{ name: "comm", url: "" }], why);
-  }
-  /** @param {Engine} engine @param {import("./worker.js").Route[]} [routes] @param {string[]} [why] */
-  use(engine, routes = this.routes, why = []) {
-    this.engine?.end();
-    this.engine = engine;
-    this.routes = routes;
-    this.note({ mode: engine.mode });
-    this.dial(routes, why);
-  }
-  /** @param {import("./worker.js").Route[]} routes @param {string[]} why */
-  dial(routes, why) {
-    this.order({ t: "open", routes, token: this.offer.token, page: this.page, why });
-  }
-  /** @param {any} message what the link's engine says */
-  obey(message) {
-    const acts = {
-      open: () => this.opened(message),
-      failed: () => this.state.status === "opening" && this.routes[0]?.name !== "comm" ? this.explain(message.why) : this.retry(),
-      frame: () => this.give(message),
-      arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
-      rtt: () => this.note({ rttMs: message.ms }),
-      owner: () => this.note({ owner: message.owner }),
-      overflow: () => this.send({ t: "overflow", samples: message.samples }),
-      lost: () => message.code === ENDED2 ? this.over("This widget was closed in the kernel.") : this.retry()
-    };
-    acts[message.t]();
-  }
-  /** @param {any} header */
-  send(header) {
-    this.order({ t: "send", header });
-  }
-  /** @param {{path: string, why: string[], owner: boolean}} message */
-  opened({ path, why, owner }) {
-    this.tries = 0;
-    for (const kind of ["capture", "playback"]) {
-      const port = this.plugged[kind];
-      if (port) this.order({ t: "attach", kind, port }, [port]);
-      this.plugged[kind] = null;
-    }
-    this.note({ status: "open", path, why, owner, trouble: null });
-  }
-  /** Say why no socket was reached, then take the comm. @param {string[]} why */
-  async explain(why) {
-    const proxied = await fetch(`${baseUrl()}proxy/${this.offer.port}/`, { method: "HEAD" }).catch(() => null);
-    const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
-    this.fallBack([...why, ...reason]);
-  }
-  /** The way was lost: try again, for about 3 s. */
-  retry() {
-    const wait = RETRY_MS[this.tries++];
-    if (wait === void 0) return this.over("The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.");
-    this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.start(), wait);
-  }
-  /** @param {string} trouble */
-  over(trouble) {
-    this.engine?.end();
-    this.engine = null;
-    this.note({ status: "closed", path: null, rttMs: null, owner: false, trouble });
-  }
-  /** @param {{header: any, payload: Uint8Array<ArrayBuffer>}} frame */
-  give({ header, payload }) {
-    for (const { handlers } of this.holds) {
-      if (header.t === "audio") handlers.onAudio?.(new Int16Array(payload.buffer, payload.byteOffset, payload.byteLength >> 1), header);
-      else handlers.onEvent?.(header, payload);
-    }
-  }
-  /** @param {Partial<MediaState>} change */
-  note(change) {
-    this.state = { ...this.state, ...change };
-    for (const { handlers } of this.holds) handlers.onState?.(this.state);
-  }
-  /** @param {any} message @param {Transferable[]} [transfer] */
-  order(message, transfer = []) {
-    this.engine?.port.postMessage(message, transfer);
-  }
-  /** @param {'capture' | 'playback'} kind @param {MessagePort | null} port */
-  attach(kind, port) {
-    if (this.state.status === "open") this.order({ t: "attach", kind, port }, port ? [port] : []);
-    else this.plugged[kind] = port;
-  }
-  end() {
-    clearTimeout(this.timer);
-    this.engine?.end();
-    this.engine = null;
-    links.delete(this.key);
-  }
-};
-function baseUrl() {
-  const node = document.getElementById("jupyter-config-data");
-  return node ? JSON.parse(node.textContent || "{}").baseUrl ?? null : null;
-}
-function socketRoutes(port) {
-  const base = baseUrl();
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const proxied = base ? [{ name: "proxy", url: `${scheme}//${location.host}${base}proxy/${port}/` }] : [];
-  return [...proxied, { name: "direct", url: `ws://127.0.0.1:${port}/` }];
-}
-function startWorker(obey, refused) {
-  const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-  try {
-    const worker = new Worker(url);
-    worker.onmessage = (event) => obey(event.data);
-    worker.onerror = refused;
-    return {
-      port: worker,
-      mode: "worker",
-      end() {
-        worker.postMessage({ t: "close" });
-        setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
-      }
-    };
-  } catch {
-    URL.revokeObjectURL(url);
-    return null;
-  }
-}
-function startHere(obey, dial) {
-  const { port1, port2 } = new MessageChannel();
-  runLink(port2, dial);
-  port1.onmessage = (event) => obey(event.data);
-  return {
-    port: port1,
-    mode: "main",
-    end() {
-      port1.postMessage({ t: "close" });
-      port1.onmessage = null;
-    }
-  };
-}
 
 // playback.js
 function createQueue({ prebuffer, patience, every, most }, tell2) {
@@ -1957,8 +2117,8 @@ var PHASES = {
 var SPEAKERS = { user: "You", assistant: "Model", system: "Note", call: "Function" };
 function merge(talk, message) {
   const { phase, now, order, lines: changed, fresh, note, meter } = message;
-  const fresher = new Map(changed.map((line) => [line.id, line]));
-  const lines = new Map(order.map((id) => [id, fresher.get(id) ?? talk.lines.get(id)]).filter(([, line]) => line));
+  const fresher = new Map(changed.map((line2) => [line2.id, line2]));
+  const lines = new Map(order.map((id) => [id, fresher.get(id) ?? talk.lines.get(id)]).filter(([, line2]) => line2));
   return { phase, now, order: [...lines.keys()], lines, changed, fresh, note, meter };
 }
 function label({ phase, now }) {
@@ -2319,9 +2479,9 @@ var TalkView = class {
   /** @param {Event} event */
   send(event) {
     event.preventDefault();
-    const { line } = this;
-    if (line.value.trim()) this.booth.type(line.value);
-    line.value = "";
+    const { line: line2 } = this;
+    if (line2.value.trim()) this.booth.type(line2.value);
+    line2.value = "";
   }
   // ------------------------------------------------------------ what is shown
   show() {
@@ -2376,28 +2536,28 @@ var TalkView = class {
   }
   /** Whether a line has just come to its end: then it is read out, once. @param {string} id */
   finish(id) {
-    const open = (line) => !line || line.state === "open";
+    const open = (line2) => !line2 || line2.state === "open";
     return this.talkShown.order.length > 0 && open(this.talkShown.lines.get(id)) && !open(this.booth.talk.lines.get(id));
   }
   /** @param {string} id */
   read(id) {
-    const line = (
+    const line2 = (
       /** @type {import("./talk_model.js").Line} */
       this.booth.talk.lines.get(id)
     );
-    return `${SPEAKERS[line.who]}: ${words(line)}`;
+    return `${SPEAKERS[line2.who]}: ${words(line2)}`;
   }
   /** @param {import("./talk_model.js").Line} line */
-  row(line) {
-    let known = this.rows.get(line.id);
+  row(line2) {
+    let known = this.rows.get(line2.id);
     if (!known) {
       const said = h("span", { class: "rtnb-said", dir: "auto" });
-      const row = h("li", {}, h("span", { class: `rtnb-who is-${line.who}` }, SPEAKERS[line.who]), said);
-      this.rows.set(line.id, known = { row, said });
+      const row = h("li", {}, h("span", { class: `rtnb-who is-${line2.who}` }, SPEAKERS[line2.who]), said);
+      this.rows.set(line2.id, known = { row, said });
     }
-    set(known.row.dataset, "who", line.who);
-    set(known.row.dataset, "state", line.state ?? "done");
-    set(known.said, "textContent", words(line));
+    set(known.row.dataset, "who", line2.who);
+    set(known.row.dataset, "state", line2.state ?? "done");
+    set(known.said, "textContent", words(line2));
     return known.row;
   }
   showFoot() {
@@ -2432,6 +2592,8 @@ function looksLikeCode(text) {
 
 // index.js
 var VIEWS = {
+  camera: renderCamera,
+  meter: renderMeter,
   player: renderPlayer,
   recorder: renderRecorder,
   talk: renderTalk
