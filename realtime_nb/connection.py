@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from realtime_nb.cassette.deck import Opening, Slot, Track, deck_for
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
 from realtime_nb.local import Stages, start
@@ -190,7 +191,8 @@ class _Plan:
         timeout_s: float,
         config: dict[str, Any],
     ) -> None:
-        self.target = resolve(to, model=model, key=key, auth=auth)
+        deck, bare = deck_for(to), not config
+        self.target = Target() if deck is not None else resolve(to, model=model, key=key, auth=auth)
         self.model = model or DEFAULT_MODEL
         self.card = card_of(self.model)
         self.card.require("WebSocket", "v1/realtime")
@@ -207,9 +209,37 @@ class _Plan:
             config["tools"] = self.tools.replace(config["tools"])
         self.fields = session_fields(config, self.card)
         check_session(self.fields)
+        self.slot = None if deck is None else deck.slot(Opening.of(to, model, self.fields, bare=bare))
+        if self.slot is not None and self.slot.track is None:
+            self.target = resolve(to, model=model, key=key, auth=auth)
+        elif self.slot is not None and self.slot.track is not None:
+            self._insert(self.slot, self.slot.track, budget_usd)
+
+    def _insert(self, slot: Slot, track: Track, budget_usd: float | None) -> None:
+        """What is played was set up then: with that card, at those prices, and without a queue."""
+        self.card, self.fields = track.header.card, slot.fields
+        self.guard = BudgetGuard(self.card, budget_usd)
+        self.limit, self.log = None, False
+
+    async def _play(self, slot: Slot) -> AsyncSession:
+        """The session that was recorded, on the portal's loop; nothing is connected to."""
+        wire = slot.play()
+        actor = await open_actor(
+            wire,
+            self.card,
+            tools=self.tools,
+            fields=self.fields,
+            guard=self.guard,
+            place=wire.track.name,
+            timeout_s=self.timeout_s,
+        )
+        _close_at_exit(actor)
+        return AsyncSession(actor)
 
     async def open(self, view: ProgressView) -> AsyncSession:
         """Reach the server and set the session up; on the portal's loop."""
+        if self.slot is not None and self.slot.track is not None:
+            return await self._play(self.slot)
         target = self.target
         if target.local:
             engine = await start(self.stages, watch=view.note)
@@ -229,6 +259,8 @@ class _Plan:
         )
         _close_at_exit(actor)
         session = AsyncSession(actor)
+        if self.slot is not None:
+            self.slot.record(actor.link, session_id=session.id, brain=session.brain, card=self.card)
         root = log_folder() if self.log else None
         if root is not None:
             self.first_log = await session.keep_log(root)

@@ -20,7 +20,8 @@
     │   └── RateLimited        ... because too much was asked of it
     ├── TurnFailed             a response ended ``failed``; what was heard is on ``.turn``
     ├── TurnIncomplete         a response ended ``incomplete``; what was heard is on ``.turn``
-    └── CassetteError          a recording cannot be read or does not match
+    └── CassetteError          a recording cannot be read
+        └── CassetteMiss       what is sent is not what was recorded; ``.diff`` has both
 
 A message states the fact, then the rule; :attr:`RealtimeError.hint` is a line
 that runs and mends it, printed as ``Try:``.
@@ -34,6 +35,7 @@ __all__ = [
     "AudioError",
     "BudgetExceeded",
     "CassetteError",
+    "CassetteMiss",
     "ConfigError",
     "ConnectError",
     "ConnectionClosed",
@@ -233,4 +235,22 @@ class TurnIncomplete(_Unfinished):
 
 
 class CassetteError(RealtimeError):
-    """A recording cannot be read, or does not match what was asked."""
+    """A recording cannot be read, or cannot be played where it was asked for."""
+
+
+class CassetteMiss(CassetteError):
+    """What is sent is not what was recorded.
+
+    Parameters
+    ----------
+    message : str
+        The fact, then the rule it breaks.
+    diff : str
+        What was recorded and what was sent, line by line; empty where one of them is nothing.
+    hint : str, optional
+        A line that runs and mends it.
+    """
+
+    def __init__(self, message: str, *, diff: str = "", hint: str | None = None) -> None:
+        super().__init__(f"{message}\n{diff}" if diff else message, hint=hint)
+        self.diff = diff

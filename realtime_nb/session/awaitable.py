@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import functools
 import os
 import warnings
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 
 from realtime_nb.archive import Header, Recorder, Tape, Writer, open_history
+from realtime_nb.cassette.recording import Recording, RecordMode, begin
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import ConfigError, LocalProtocolError
 from realtime_nb.portal import await_on
@@ -39,7 +39,7 @@ __all__ = ["PUBLIC", "AsyncSession", "prepare"]
 PUBLIC = (
     *("say", "stream", "append", "interrupt", "talk"),
     *("update", "tool", "send", "close"),
-    *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "export"),
+    *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "record", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
 """What both faces have, and Tab shows."""
@@ -123,7 +123,8 @@ class AsyncSession(Seen):
         with Showing(show) as view:
             said, params = prepare(self.actor, parts, response, rate)
             work = self.actor.say(said, params, timeout_s, view.watch)
-            return await await_on(self.actor.loop, work, beat=view.draw)
+            beat = None if self.actor.link.timeline.hurried else view.draw  # what is there at once is drawn once
+            return await await_on(self.actor.loop, work, beat=beat)
 
     async def stream(
         self,
@@ -227,6 +228,13 @@ class AsyncSession(Seen):
         recorder.later(make_room, root)
         await self._follow(recorder)
         return path if first else None
+
+    @at_home
+    async def record(self, folder: str | os.PathLike[str], *, mode: RecordMode = "once") -> Recording:
+        """Record the wire to a cassette; see :meth:`realtime_nb.Session.record`."""
+        return begin(
+            self.actor.link, _whole_path(folder), mode=mode, session_id=self.id, brain=self.brain, card=self.card
+        )
 
     async def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
         """Write the conversation to a file; see :meth:`realtime_nb.Session.export`."""

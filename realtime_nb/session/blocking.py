@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from realtime_nb.cassette import Recording, RecordMode
 from realtime_nb.display import Show, Showing
 from realtime_nb.portal import call_on
 from realtime_nb.session.actor import ANSWER_S
@@ -114,7 +115,8 @@ class Session(Seen):
         actor = self.actor
         with Showing(show) as view:
             said, params = prepare(actor, parts, response, rate)
-            return call_on(actor.loop, actor.say(said, params, timeout_s, view.watch), beat=view.draw)
+            beat = None if actor.link.timeline.hurried else view.draw  # what is there at once is drawn once
+            return call_on(actor.loop, actor.say(said, params, timeout_s, view.watch), beat=beat)
 
     def stream(
         self,
@@ -273,6 +275,34 @@ class Session(Seen):
             There is another conversation in it.
         """
         return self._call(self.aio.save(folder))
+
+    def record(self, folder: str | os.PathLike[str], *, mode: RecordMode = "once") -> Recording:
+        """Record the wire to a cassette, for ``rt.connect("cassette:...")`` to play it again.
+
+        Parameters
+        ----------
+        folder : path
+            The cassette, such as ``"lesson1.cassette"``: a folder of a readable file of lines and of sounds
+            and pictures beside it. Keys are masked, headers are not in it; words and sounds are.
+        mode : {"once", "new", "all"}
+            Where there is a cassette already: refuse; add this session to it; replace what is on it.
+
+        Returns
+        -------
+        Recording
+            A context manager; the recording ends with it, by ``.close()``, or with the session.
+            Of a session that is itself played from a cassette nothing is recorded.
+
+        Raises
+        ------
+        ConfigError
+            There is a cassette already, or the folder holds other things.
+
+        Notes
+        -----
+        What opened the session is recorded, too. What was said before is not: record right after ``rt.connect``.
+        """
+        return self._call(self.aio.record(folder, mode=mode))
 
     def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
         """Write the conversation so far to a file; its suffix says as what.

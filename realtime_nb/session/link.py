@@ -11,20 +11,26 @@ import asyncio
 import contextlib
 import math
 import re
-import secrets
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from realtime_nb.errors import ConnectionClosed, RateLimited, RealtimeError, RemoteProtocolError, ServerError
 from realtime_nb.history import EventLog
+from realtime_nb.history.log import Direction
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.client import ClientConnection
-from realtime_nb.protocol.events import Error, ErrorDetail
-from realtime_nb.protocol.ids import IdFactory, Ids
+from realtime_nb.protocol.events import (
+    ConversationItemCreate,
+    Error,
+    ErrorDetail,
+    SessionCreated,
+    SessionUpdate,
+    SessionUpdated,
+)
 from realtime_nb.transports.base import Transport
+from realtime_nb.transports.timeline import LiveTimeline, Timeline
 
-__all__ = ["CLOSE_S", "Link", "server_error"]
+__all__ = ["CLOSE_S", "Link", "Tap", "server_error"]
 
 T = TypeVar("T")
 
@@ -79,6 +85,22 @@ _HINTS = {
 }
 
 
+class Tap(Protocol):
+    """Is told what crosses the wire; on the session's loop, so it must be quick and must not raise."""
+
+    def frame(self, direction: Direction, t_s: float, event: Any, text: str) -> None:
+        """Hear of a frame, after it was logged."""
+        ...
+
+    def called(self, call_id: str, took_s: float) -> None:
+        """Hear of a function of the client that was run."""
+        ...
+
+    def ended(self, t_s: float, end: ConnectionClosed | None) -> None:
+        """Hear that the connection is over; None: by us."""
+        ...
+
+
 class Link:
     """One connection of a session.
 
@@ -90,10 +112,6 @@ class Link:
         Given each event of the server, or of ours, after it was folded and logged, with its time.
     gone : callable
         Told once, when the connection has ended.
-    ids : IdFactory, optional
-        Names of events and items; random by default.
-    clock : callable
-        Seconds, never going back.
     """
 
     def __init__(
@@ -103,10 +121,13 @@ class Link:
         heard: Callable[[Any, float], None],
         sent: Callable[[Any, float], None],
         gone: Callable[[], None],
-        ids: IdFactory | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.ids = ids or Ids(lambda: secrets.token_hex(10))
+        self.timeline: Timeline = transport if isinstance(transport, Timeline) else LiveTimeline()
+        """Whose time and names hold: a recording that is replayed has its own."""
+        self.ids = self.timeline.ids
+        self.taps: list[Tap] = []
+        self.opening: list[tuple[Direction, float, Any, str]] = []
+        """All frames until something is said, and after it those that change the session: where a tap begins."""
         self.connection = ClientConnection(self.ids)
         self.log = EventLog()
         self.closed: ConnectionClosed | None = None
@@ -114,8 +135,7 @@ class Link:
         self._heard = heard
         self._sent = sent
         self._gone = gone
-        self._clock = clock
-        self._start = clock()
+        self._begun = False
         self._writing = asyncio.Lock()
         self._waiters: set[asyncio.Event] = set()
         self._refusals: dict[str, ErrorDetail] = {}
@@ -125,7 +145,7 @@ class Link:
     @property
     def now_s(self) -> float:
         """Seconds since the connection."""
-        return self._clock() - self._start
+        return self.timeline.now_s()
 
     # ---------------------------------------------------------------- sending
     async def send(self, event: Any) -> str:
@@ -152,10 +172,14 @@ class Link:
             self.check_open()
             if event.event_id is None:
                 event = replace(event, event_id=self.ids.new("event"))
+            if isinstance(event, ConversationItemCreate) and not event.item.id:
+                event = replace(event, item=replace(event.item, id=self.ids.new("item")))
             text = self.connection.send(event)
-            now_s = self.now_s
-            self.log.append("sent", event, now_s, len(text))
-            self._sent(event, now_s)
+            async for sent, frame in self.timeline.admit(event, text):
+                now_s = self.now_s
+                self.log.append("sent", sent, now_s, len(frame))
+                self._sent(sent, now_s)
+                self._tell("sent", now_s, sent, frame)
             try:
                 await self._transport.send(text)
             except ConnectionClosed as end:
@@ -196,7 +220,17 @@ class Link:
         if isinstance(event, Error):
             self._refused(event.error)
         self._heard(event, now_s)
+        self._tell("received", now_s, event, frame if isinstance(frame, str) else frame.decode("utf-8", "replace"))
         self.wake()
+
+    def _tell(self, direction: Direction, now_s: float, event: Any, text: str) -> None:
+        """Give a frame to the taps, and to those that will come."""
+        of_session = isinstance(event, SessionCreated | SessionUpdate | SessionUpdated)
+        self._begun = self._begun or (direction == "sent" and not of_session)
+        if of_session or not self._begun:
+            self.opening.append((direction, now_s, event, text))
+        for tap in self.taps:
+            tap.frame(direction, now_s, event, text)
 
     def _refused(self, detail: ErrorDetail) -> None:
         self.last_error = detail
@@ -209,10 +243,13 @@ class Link:
             message = end.message
             if said is not None and end.code not in {None, 1000} and said.code and said.code in end.reason:
                 message = f"{message}: {said.message}"
-            self._set_closed(ConnectionClosed(message, code=end.code, reason=end.reason, hint=RECONNECT))
+            ended = ConnectionClosed(message, code=end.code, reason=end.reason, hint=RECONNECT)
+            self._set_closed(ended, theirs=end)
 
-    def _set_closed(self, end: ConnectionClosed) -> None:
+    def _set_closed(self, end: ConnectionClosed, *, theirs: ConnectionClosed | None = None) -> None:
         self.closed = end
+        for tap in list(self.taps):
+            tap.ended(self.now_s, theirs)
         self._gone()
         self.wake()
 
@@ -254,6 +291,7 @@ class Link:
         """
         waiter = asyncio.Event()
         self._waiters.add(waiter)
+        timeout_s = self.timeline.patience_s(timeout_s)
         try:
             while True:
                 found = self._look(state, about)
@@ -264,7 +302,8 @@ class Link:
                     async with asyncio.timeout(timeout_s):  # on 3.11, wait_for loses a cancel that meets an event
                         await waiter.wait()
                 except TimeoutError:
-                    raise TimeoutError(f"waited {timeout_s:g} s for {what}; the server sent nothing") from None
+                    silent = TimeoutError(f"waited {timeout_s:g} s for {what}; the server sent nothing")
+                    raise self.timeline.overdue() or silent from None
         finally:
             self._waiters.discard(waiter)
 

@@ -50,7 +50,7 @@ class Stream:
         self._live = Live(turn)
         self._detection = detection
         self._format = format
-        self._pace = Pace()
+        self._pace = Pace(link.timeline.now_s, link.timeline.sleep)
         self._sent_s = 0.0
 
     async def send(self, said: Said, timeout_s: float) -> Reply | None:
