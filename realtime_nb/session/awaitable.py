@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import os
 import warnings
@@ -247,7 +248,7 @@ class AsyncSession(Seen):
 
     @property
     def _begun(self) -> dt.datetime:
-        return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.actor.link.now_s)
+        return self.actor.link.timeline.begun
 
     def _recorder(self, path: Path, *, at_once: bool = True) -> Recorder:
         begun = self._begun.isoformat("T", "seconds")
