@@ -10,6 +10,9 @@ from realtime_nb.images import Image as Image
 from realtime_nb.models import model as model
 from realtime_nb.session import Session as Session
 from realtime_nb.turn import Turn as Turn
+from realtime_nb.widgets import Camera as Camera
+from realtime_nb.widgets import Meter as Meter
+from realtime_nb.widgets import Player as Player
 from realtime_nb.widgets import Recorder as Recorder
 
 __version__: str

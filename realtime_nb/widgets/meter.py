@@ -176,4 +176,4 @@ def _tokens(name: str, lines: list[CostLine], most: int) -> Gauge:
 
 
 def _share(name: str, used: float, most: float, words: str) -> Gauge:
-    return Gauge(name, words, (("used", float(used)),), float(most), full=used >= 0.8 * most)
+    return Gauge(name, words, (("used", float(used)),), float(most), full=bool(used >= 0.8 * most))
