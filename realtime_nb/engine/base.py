@@ -32,6 +32,7 @@ __all__ = [
     "Tool",
     "Transcription",
     "Tts",
+    "TurnEnd",
     "Vad",
     "VadStream",
     "Vision",
@@ -207,6 +208,19 @@ class Tts(Protocol):
 
     def speak(self, text: str, *, voice: str, speed: float, cancel: Cancel) -> Iterator[Samples]:
         """Say one clause, in chunks at :attr:`rate`. An unknown `voice` name gets one stable voice."""
+        ...
+
+
+@runtime_checkable
+class TurnEnd(Protocol):
+    """Tells from the voice whether a turn is over."""
+
+    name: str
+    rate: int
+    """Samples per second it wants."""
+
+    def complete(self, samples: Samples) -> float:
+        """The probability that the turn, which pauses here, is over; in about 0.1 s."""
         ...
 
 

@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from realtime_nb.engine.base import Asr, Cancel, ChatMessage, Llm, Tts, Vad, Vision
+from realtime_nb.engine.base import Asr, Cancel, ChatMessage, Llm, Tts, TurnEnd, Vad, Vision
 from realtime_nb.engine.machine import best_brain
 from realtime_nb.engine.weights import Progress as Fetched
 from realtime_nb.engine.weights import ensure
-from realtime_nb.errors import ConfigError, MissingExtra
+from realtime_nb.errors import ConfigError, MissingExtra, ModelError
 
 __all__ = ["Engine", "build_engine", "default_weights"]
 
@@ -45,6 +45,8 @@ class Engine:
         Says the answer.
     vision : Vision
         Looks at pictures for a brain that cannot.
+    ending : TurnEnd or None
+        Tells whether a turn is over; None where the words alone must do.
     """
 
     vad: Vad
@@ -52,6 +54,7 @@ class Engine:
     llm: Llm
     tts: Tts
     vision: Vision
+    ending: TurnEnd | None = None
 
     @property
     def brain(self) -> str:
@@ -60,11 +63,11 @@ class Engine:
 
     def describe(self) -> dict[str, str]:
         """Each stage's name."""
-        return {stage: getattr(self, stage).name for stage in ("vad", "asr", "llm", "tts", "vision")}
+        return {stage: each.name for stage, each in vars(self).items() if each is not None}
 
     def close(self) -> None:
         """Let go of what a stage holds: connections, native memory."""
-        for stage in (self.vad, self.asr, self.llm, self.tts, self.vision):
+        for stage in vars(self).values():
             close = getattr(stage, "close", None)
             if close is not None:
                 close()
@@ -72,6 +75,7 @@ class Engine:
 
 Files = Mapping[str, Path]
 _VAD: Final = "silero-vad"
+_ENDING: Final = "smart-turn-v3.2"
 _AUTO: Final[Mapping[str, Callable[[], str]]] = {
     "asr": lambda: "moonshine-tiny-en",
     "llm": best_brain,
@@ -88,7 +92,7 @@ def default_weights() -> tuple[str, ...]:
     tuple of str
         Names of the registry.
     """
-    return (_VAD, *(choose() for choose in _AUTO.values()))
+    return (_VAD, _ENDING, *(choose() for choose in _AUTO.values()))
 
 
 def build_engine(asr: str = "auto", llm: str = "auto", tts: str = "auto", *, progress: Tell | None = None) -> Engine:
@@ -123,11 +127,22 @@ def build_engine(asr: str = "auto", llm: str = "auto", tts: str = "auto", *, pro
         voice = pool.submit(_stage, "tts", chosen["tts"], tell)
         vad = _stage("vad", _VAD, tell)
         ears = pool.submit(_stage, "asr", chosen["asr"], tell, vad)
-        return Engine(vad, ears.result(), brain.result(), voice.result(), _vision())
+        ending = _ending(tell)
+        return Engine(vad, ears.result(), brain.result(), voice.result(), _vision(), ending)
 
 
 def _silent(stage: str, message: str, fraction: float | None = None) -> None:
     """Tell nobody."""
+
+
+def _ending(tell: Tell) -> TurnEnd | None:
+    """What tells the end of a turn, if it can be had: without it, ``semantic_vad`` goes by the words alone."""
+    try:
+        found: TurnEnd = _stage("ending", _ENDING, tell)
+    except ModelError as fault:
+        tell("ending", f"{_ENDING} is not here ({fault.message}): turns end by their words")
+        return None
+    return found
 
 
 def _vision() -> Vision:
@@ -188,6 +203,12 @@ def _silero(files: Files) -> Vad:
     return SileroVad(files)
 
 
+def _smart_turn(files: Files) -> TurnEnd:
+    from realtime_nb.engine.smart_turn import SmartTurn
+
+    return SmartTurn(files)
+
+
 def _moonshine(files: Files, vad: Any) -> Asr:
     from realtime_nb.engine.moonshine import MoonshineAsr
 
@@ -220,6 +241,7 @@ def _kokoro(files: Files) -> Tts:
 
 _LOADERS: Final[Mapping[str, Mapping[str, Callable[..., Any]]]] = {
     "vad": {_VAD: _silero},
+    "ending": {_ENDING: _smart_turn},
     "asr": {"moonshine-tiny-en": _moonshine},
     "llm": {"qwen2.5-coder-0.5b-instruct": _qwen, "smollm2-135m-instruct": _smollm},
     "tts": {"piper-en-us-joe": _piper, "kokoro-82m": _kokoro},
@@ -257,6 +279,10 @@ def _hear(asr: Asr) -> None:
     asr.transcribe(noise, cancel=Cancel())
 
 
+def _judge(ending: TurnEnd) -> None:
+    ending.complete(np.zeros(ending.rate, np.float32))
+
+
 def _think(llm: Llm) -> None:
     llm.warm((ChatMessage("system", "You are a helpful assistant."),))
 
@@ -266,4 +292,4 @@ def _speak(tts: Tts) -> None:
         pass
 
 
-_WARM_UP: Final[Mapping[str, Callable[[Any], None]]] = {"asr": _hear, "llm": _think, "tts": _speak}
+_WARM_UP: Final[Mapping[str, Callable[[Any], None]]] = {"asr": _hear, "ending": _judge, "llm": _think, "tts": _speak}

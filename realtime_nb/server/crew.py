@@ -25,12 +25,13 @@ class Crew:
     def __init__(self, sessions: int) -> None:
         self.ears = ThreadPoolExecutor(1, "realtime-ears")
         self.scribe = ThreadPoolExecutor(1, "realtime-scribe")
+        self.judge = ThreadPoolExecutor(1, "realtime-judge")
         self.speakers = ThreadPoolExecutor(2 * sessions, "realtime-speaker")
         self.stoker = ThreadPoolExecutor(1, "realtime-stoker")
 
     def close(self) -> None:
         """Drop what has not begun and wait for what has; whoever holds a Cancel must have set it."""
-        for pool in (self.ears, self.scribe, self.speakers, self.stoker):
+        for pool in (self.ears, self.judge, self.scribe, self.speakers, self.stoker):
             pool.shutdown(wait=True, cancel_futures=True)
 
 

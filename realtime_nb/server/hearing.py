@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 
 from realtime_nb.engine.barge_in import BargeIn
-from realtime_nb.engine.base import Asr, Transcription, Vad
+from realtime_nb.engine.base import Asr, Transcription, TurnEnd, Vad
+from realtime_nb.engine.hearing import samples_of
 from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
 from realtime_nb.protocol.effects import Detect, ForgetAudio, Hear, Report, Transcribe
 from realtime_nb.protocol.formats import AudioFormat, ms_to_bytes
-from realtime_nb.protocol.session_config import NoiseReduction
+from realtime_nb.protocol.session_config import NoiseReduction, SemanticVad
 from realtime_nb.server.crew import Crew, Lane
-from realtime_nb.server.endings import completeness
+from realtime_nb.server.endings import combined, completeness
 from realtime_nb.server.scribe import Scribe
 from realtime_nb.server.speaking import Answering
 
@@ -44,6 +47,8 @@ class Hearing:
         What is done about an answer now: then more speech is needed to interrupt it.
     barge_in : BargeIn
         How much, and how loud.
+    ending : TurnEnd or None
+        Judges by the voice whether a turn is over; None leaves that to the words.
     limit_bytes : int
         Sound that may wait; see :meth:`room`.
     """
@@ -57,12 +62,16 @@ class Hearing:
         *,
         answering: Callable[[], Answering],
         barge_in: BargeIn,
+        ending: TurnEnd | None,
         limit_bytes: int,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._report = report
         self._answering = answering
         self._detector = TurnDetector(vad, None, barge_in)
+        self._ending = ending
+        self._judges = crew.judge
+        self._semantic = False
         self._lane = Lane(crew.ears)
         self._scribe = Scribe(asr, crew.scribe, report)
         self._limit_bytes = limit_bytes
@@ -90,6 +99,7 @@ class Hearing:
 
     def detect(self, effect: Detect) -> None:
         """Detect turns otherwise, from the next sound on."""
+        self._semantic = isinstance(effect.turn_detection, SemanticVad)
         self._reduction = effect.noise_reduction
         self._lane.add(partial(self._detector.configure, effect.turn_detection, effect.noise_reduction))
 
@@ -122,13 +132,30 @@ class Hearing:
     def _take(self, events: list[TurnEvent]) -> None:
         for event in events:
             if isinstance(event, Paused):
-                self._scribe.guess(event, self._reduction, then=self._judge)
+                self._scribe.guess(event, self._reduction, then=partial(self._judge, self._listen(event)))
             elif isinstance(event, Resumed):
                 self._scribe.drop_guess()
             else:
                 self._report(event)
 
-    def _judge(self, heard: Transcription) -> None:
-        """Tell the detector, for its semantic turns, how complete the words are."""
-        complete = completeness(heard.text)
+    def _listen(self, pause: Paused) -> Future[float | None] | None:
+        """Have the voice judged, while the words are recognised; only semantic turns want to know."""
+        ending = self._ending if self._semantic and pause.audio else None
+        if ending is None:
+            return None
+        with contextlib.suppress(RuntimeError):  # the server has ended
+            return self._judges.submit(_voice, ending, pause)
+        return None
+
+    def _judge(self, listening: Future[float | None] | None, heard: Transcription) -> None:
+        """Tell the detector, for its semantic turns, how complete the words are and the voice sounds."""
+        complete = combined(completeness(heard.text), None if listening is None else listening.result())
         self._lane.add(lambda: self._take(self._detector.judge(complete)))
+
+
+def _voice(ending: TurnEnd, pause: Paused) -> float | None:
+    try:
+        return ending.complete(samples_of(pause.audio, pause.format, ending.rate))
+    except Exception as fault:  # a plug-in: without it the words decide
+        logger.warning("judging a turn's end failed: %s", type(fault).__name__, exc_info=fault)
+        return None

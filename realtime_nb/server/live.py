@@ -125,6 +125,7 @@ class LiveSession:
             self.report,
             answering=self._speaking.answering,
             barge_in=hub.options.barge_in,
+            ending=hub.engine.ending,
             limit_bytes=hub.options.hearing_bytes,
         )
         self.speaker = None if format is None else Speaker(format, self.report)

@@ -29,6 +29,7 @@ from realtime_nb.engine.base import (
     Tool,
     Transcription,
     Tts,
+    TurnEnd,
     Vad,
     VadStream,
     Vision,
@@ -237,6 +238,7 @@ def stub_engine(
     llm: Llm | None = None,
     tts: Tts | None = None,
     vision: Vision | None = None,
+    ending: TurnEnd | None = None,
 ) -> Engine:
     """Build an engine of scripted stages.
 
@@ -244,10 +246,13 @@ def stub_engine(
     ----------
     vad, asr, llm, tts, vision
         Stages to be used instead of the scripted ones.
+    ending
+        What tells the end of a turn by the voice; none by default.
 
     Returns
     -------
     Engine
         Of no cost.
     """
-    return Engine(vad or StubVad(), asr or StubAsr(), llm or StubLlm(), tts or StubTts(), vision or StubVision())
+    spoken = (vad or StubVad(), asr or StubAsr(), llm or StubLlm(), tts or StubTts())
+    return Engine(*spoken, vision or StubVision(), ending)

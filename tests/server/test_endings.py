@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime_nb.server.endings import completeness
+from realtime_nb.server.endings import combined, completeness
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ from realtime_nb.server.endings import completeness
 def test_completeness(text: str, complete: float) -> None:
     """A full stop ends a turn, a comma or an open word does not, and bare words leave it undecided."""
     assert completeness(text) == complete
+
+
+@pytest.mark.parametrize(
+    ("words", "voice", "complete"),
+    [(1.0, None, 1.0), (0.0, None, 0.0), (1.0, 0.9, 1.0), (1.0, 0.1, 0.0), (0.5, 0.5, 0.5), (0.0, 0.9, 0.5)],
+)
+def test_the_voice_decides_where_there_is_one(words: float, voice: float | None, complete: float) -> None:
+    """A voice that falls ends even bare words, one that stays up holds a full stop open; open words take half back."""
+    assert combined(words, voice) == pytest.approx(complete)

@@ -62,6 +62,70 @@ def test_semantic_turns_end_by_their_words(
         assert stopped["audio_end_ms"] == pytest.approx(800 + wait_ms, abs=2 * FRAME_MS), words
 
 
+class Voice:
+    """Judges every voice alike, and counts how often it was asked."""
+
+    name = "scripted-ending"
+    rate = 16_000
+
+    def __init__(self, probability: float) -> None:
+        self.probability, self.asked = probability, 0
+
+    def complete(self, samples: Samples) -> float:
+        """The same each time; a negative one fails."""
+        self.asked += 1
+        if self.probability < 0:
+            raise RuntimeError("the stage is broken")
+        return self.probability
+
+
+@pytest.mark.parametrize(
+    ("voice", "words", "wait_ms"),
+    [(1.0, "what time is it", 400), (0.0, "What time is it?", 4_000), (-1.0, "What time is it?", 400)],
+)
+def test_semantic_turns_end_by_the_voice_where_it_is_judged(
+    serve: Any, dial: Any, voice: float, words: str, wait_ms: int
+) -> None:
+    """A voice that is done ends bare words soon, one that is not holds a question open; if it fails, words decide."""
+    ending = Voice(voice)
+    caller = session(serve, dial, {"type": "semantic_vad"}, asr=StubAsr(words), ending=ending)
+    caller.append(stub_speech(800) + silence(wait_ms - 100), chunk=48_000)
+    answered(caller)
+    assert not caller.all("input_audio_buffer.speech_stopped")
+    caller.append(silence(300))
+    caller.until("input_audio_buffer.speech_stopped")
+    assert ending.asked == 1
+
+
+def test_only_semantic_turns_ask_the_voice(serve: Any, dial: Any) -> None:
+    """Where silence alone ends turns, the model that judges voices costs nothing."""
+    ending = Voice(0.0)
+    caller = session(serve, dial, {"type": "server_vad"}, ending=ending)
+    caller.speak()
+    caller.until("response.done")
+    assert ending.asked == 0
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("share", "over"), [(1.0, True), (0.6, False)])
+def test_a_real_sentence_is_over_when_it_is(
+    serve_real: Any, dial: Any, data: Path, share: float, *, over: bool
+) -> None:
+    """With the shipped models a whole question ends its turn in the shortest wait, a cut one is waited for."""
+    caller = dial(serve_real())
+    caller.until("session.created")
+    caller.update(output_modalities=["text"], audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
+    clip = Audio.read(data / "question.wav").resample(24_000).to_pcm16()
+    caller.append(clip[: int(len(clip) * share) // 2 * 2] + silence(1_500))
+    if over:
+        caller.until("input_audio_buffer.speech_stopped")
+        return
+    answered(caller)
+    assert not caller.all("input_audio_buffer.speech_stopped")
+    caller.append(silence(3_500))
+    caller.until("input_audio_buffer.speech_stopped")
+
+
 def test_semantic_turns_go_on_after_a_pause(serve: Any, dial: Any) -> None:
     """Who pauses in the middle of a sentence and goes on has said one thing."""
     caller = session(serve, dial, {"type": "semantic_vad"}, asr=StubAsr(["I would like a", "I would like a tea."]))
