@@ -83,7 +83,7 @@ class Recorder(View):
 
     @property
     def lost_s(self) -> float:
-        """How much the page captured and the kernel never got, in seconds: 0 unless the way was blocked for seconds."""
+        """How much the page captured and the kernel did not get, in seconds: 0 unless the way was long blocked."""
         return self._tape.lost / _RATE
 
     @property
@@ -160,9 +160,6 @@ class Recorder(View):
             self._channel.push(pcm[start : start + _PIECE], {"item": item})
         self._channel.push(b"", {"item": item, "last": True})
 
-    def _lost(self, header: Header) -> None:
-        self._tape.lost += int(header.get("samples", 0))
-
     def _failed(self, header: Header) -> None:
         self._trouble = f"{header.get('message')} {header.get('todo')}"
 
@@ -178,7 +175,6 @@ class Recorder(View):
         "closed": _closed_page,
         "recorder": _changed,
         "play": _play,
-        "overflow": _lost,
         "trouble": _failed,
         "done": _sounded,
         "flushed": _sounded,
@@ -192,16 +188,17 @@ class _Tape:
         self._lock = threading.Lock()
         self._pcm = bytearray()
         self._expected: int | None = None
-        self.lost = 0
+        self._skipped = 0
 
     def write(self, pcm: bytes, at: int) -> bool:
         """Add a chunk whose first sample is number `at`; tell whether this was the last that is expected."""
         with self._lock:
             if at == 0:
-                self._pcm, self._expected, self.lost = bytearray(), None, 0
+                self._pcm, self._expected, self._skipped = bytearray(), None, 0
             gap = at - len(self._pcm) // 2
             if gap > 0:  # a chunk that the page had to drop: silence keeps the time right
                 self._pcm += bytes(2 * gap)
+                self._skipped += gap
             self._pcm += pcm
             return self._expected is not None and self.samples >= self._expected
 
@@ -215,6 +212,11 @@ class _Tape:
     def samples(self) -> int:
         """How many there are."""
         return len(self._pcm) // 2
+
+    @property
+    def lost(self) -> int:
+        """How many the page took and did not get here."""
+        return self._skipped + max(0, (self._expected or 0) - self.samples)
 
     def pcm(self) -> bytes:
         """All of them, as PCM16."""

@@ -313,6 +313,12 @@ class Notebook:
         """Restart the kernel without being asked."""
         self.js(f"() => {_PANEL}.sessionContext.session.kernel.restart()")
 
+    def end(self) -> None:
+        """Shut the kernel down and close the page."""
+        with contextlib.suppress(Exception):  # the page may be closed, the kernel gone: that is the aim
+            self.js(f"() => {_PANEL}.sessionContext.shutdown()")
+        self.page.close()
+
     def save(self) -> None:
         """Save the notebook."""
         self.js(f"() => {_PANEL}.context.save()")

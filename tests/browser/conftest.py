@@ -1,0 +1,60 @@
+"""One JupyterLab and one Chromium for all tests of this folder; skipped, with the reason, where they cannot be had."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab import Chrome, Lab, Notebook, missing
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(scope="session")
+def browser_or_skip() -> None:
+    """Skip where JupyterLab cannot be driven."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def lab(browser_or_skip: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab that lets any name of this machine in, so that a page can come over plain HTTP."""
+    with Lab(tmp_path_factory.mktemp("lab"), extra=["--ServerApp.allow_remote_access=True"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the microphone hears, round and round: eleven seconds of a person, 48 kHz."""
+    import realtime_nb as rt
+
+    return rt.Audio.read(DATA / "jfk.wav").resample(48_000).save(tmp_path_factory.mktemp("mic") / "mic.wav")
+
+
+@pytest.fixture(scope="session")
+def chrome(browser_or_skip: None, mic: Path) -> Iterator[Chrome]:
+    """A browser whose microphone is `mic`, allowed without asking; plain-http.test is this machine, insecurely."""
+    with Chrome(mic=mic, flags=["--host-resolver-rules=MAP plain-http.test 127.0.0.1"]) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, chrome: Chrome, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+    """Write a notebook of the given cells and open it; its page and kernel end with the test."""
+    opened: list[Notebook] = []
+
+    def open_cells(*cells: str, url: str | None = None) -> Notebook:
+        name = lab.notebook(f"{request.node.name.split('[')[0]}-{len(opened)}", cells)
+        opened.append(chrome.open(lab, name, url=url))
+        return opened[-1]
+
+    yield open_cells
+    for notebook in opened:
+        notebook.end()
