@@ -24,6 +24,7 @@ from realtime_nb.server.admission import (
     unknown_call,
     wants_transcription,
 )
+from realtime_nb.server.calls import call_routes
 from realtime_nb.server.catalog import is_known
 from realtime_nb.server.guard import ADMISSION, Guard
 from realtime_nb.server.http import http_error, routes
@@ -31,6 +32,7 @@ from realtime_nb.server.hub import Hub
 from realtime_nb.server.live import LiveSession
 from realtime_nb.server.peer import Peer
 from realtime_nb.server.security import SUBPROTOCOL, Grant, Policy
+from realtime_nb.server.sip import Phone, Sockets
 from realtime_nb.server.wire import WIRE, Wire
 
 __all__ = ["PATH", "build_app"]
@@ -39,13 +41,15 @@ PATH = "/v1/realtime"
 """Where sessions begin."""
 
 
-def build_app(hub: Hub) -> Starlette:
+def build_app(hub: Hub, sockets: Sockets | None = None) -> Starlette:
     """Make the ASGI application of a server.
 
     Parameters
     ----------
     hub : Hub
         What it serves.
+    sockets : Sockets, optional
+        Where its telephone takes calls, if it has one.
 
     Returns
     -------
@@ -55,15 +59,30 @@ def build_app(hub: Hub) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with _telephone(hub, sockets):
+            yield
         hub.close()
 
     return Starlette(
-        routes=[*routes(hub), WebSocketRoute(PATH, partial(_connect, hub))],
+        routes=[*routes(hub), *call_routes(hub), WebSocketRoute(PATH, partial(_connect, hub))],
         middleware=[Middleware(Guard, policy=Policy.of(hub.options, hub.secrets.grant))],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
+
+
+@contextlib.asynccontextmanager
+async def _telephone(hub: Hub, sockets: Sockets | None) -> AsyncIterator[None]:
+    """Take calls while the block lasts."""
+    if sockets is None or hub.options.phone is None:
+        yield
+        return
+    phone = Phone(hub, hub.options.phone, sockets)
+    await phone.open()
+    try:
+        yield
+    finally:
+        await phone.close()
 
 
 async def _connect(hub: Hub, websocket: WebSocket) -> None:

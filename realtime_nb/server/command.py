@@ -14,6 +14,7 @@ from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.catalog import TIERS
 from realtime_nb.server.options import SIZES, ServerOptions, new_token
+from realtime_nb.server.phone_command import add_phone_options, phone_options
 
 __all__ = ["Command", "parse_options"]
 
@@ -93,6 +94,7 @@ def parse_options(argv: Sequence[str] | None = None, *, prog: str = "python -m r
         limits=Limits(**{name: bounds.pop(name) for name in _OF_A_SESSION if name in bounds}),
         **bounds,
         barge_in=_barge_in(given),
+        phone=phone_options(given),
         require_model=given.require_model,
         deflate=not given.no_deflate,
     )
@@ -155,6 +157,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--barge-in-ms", type=int, metavar="N", help=f"speech that interrupts an answer ({BargeIn().sustained_ms})"
     )
     parser.add_argument("--barge-in-db", type=float, metavar="N", help="how much louder than the echo it must be (any)")
+    add_phone_options(parser)
     parser.add_argument("--require-model", action="store_true", help="refuse connections that name no model")
     parser.add_argument("--no-deflate", action="store_true", help="do not offer compression")
     parser.add_argument("--child", action="store_true", help="report in JSON lines, and end with standard input")

@@ -14,6 +14,7 @@ from realtime_nb.protocol.ids import Ids
 from realtime_nb.protocol.limits import RateLimiter
 from realtime_nb.protocol.server import ServerConnection
 from realtime_nb.protocol.session_config import DEFAULT_INSTRUCTIONS, AnySession, Session, TranscriptionSession
+from realtime_nb.server.calls import Calls
 from realtime_nb.server.catalog import DEFAULT_MODEL
 from realtime_nb.server.crew import Crew
 from realtime_nb.server.ephemeral import EphemeralSecrets
@@ -47,6 +48,7 @@ class Hub:
         self.meter = Meter()
         self.secrets = EphemeralSecrets(time.monotonic)
         self.ids = Ids(lambda: secrets.token_hex(10))
+        self.calls = Calls()
         self.started_at = int(time.time())
         self._live: dict[str, LiveSession] = {}
         self._rate = rate

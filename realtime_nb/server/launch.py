@@ -10,12 +10,14 @@ from typing import Any, Protocol, TextIO
 
 from realtime_nb.engine.build import build_engine
 from realtime_nb.errors import RealtimeError
-from realtime_nb.secret import Secret
 from realtime_nb.server.catalog import rate_limiter
 from realtime_nb.server.command import Command
 from realtime_nb.server.hub import Hub
+from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.orphan import die_with_parent, when_stdin_ends
 from realtime_nb.server.serving import Address, Server, bind
+from realtime_nb.server.sip import bind_phone
+from realtime_nb.wire.sip.path import hostport
 
 __all__ = ["report_failure", "serve"]
 
@@ -27,7 +29,7 @@ class Teller(Protocol):
         """A step of the start."""
         ...
 
-    def ready(self, address: Address, brain: str, token: Secret | None) -> None:
+    def ready(self, address: Address, brain: str, options: ServerOptions, sip: str | None) -> None:
         """It serves."""
         ...
 
@@ -42,8 +44,8 @@ class _ToParent:
     def progress(self, stage: str, message: str, fraction: float | None = None) -> None:
         self._say(progress={"stage": stage, "message": message, "fraction": fraction})
 
-    def ready(self, address: Address, brain: str, _token: Secret | None) -> None:  # the parent chose it
-        self._say(ready={"url": address.url, "http": address.http, "brain": brain, "pid": os.getpid()})
+    def ready(self, address: Address, brain: str, _options: ServerOptions, sip: str | None) -> None:
+        self._say(ready={"url": address.url, "http": address.http, "brain": brain, "pid": os.getpid(), "sip": sip})
 
     def failed(self, message: str, hint: str | None) -> None:
         self._say(failed={"message": message, "hint": hint})
@@ -61,10 +63,14 @@ class _ToPerson:
         line = f"  {stage:<4} {message}{done}"
         _write(sys.stderr, f"{line:<76}{end}")  # over what the last line has left
 
-    def ready(self, address: Address, brain: str, token: Secret | None) -> None:
+    def ready(self, address: Address, brain: str, options: ServerOptions, sip: str | None) -> None:
         _write(sys.stderr, f"Serving {brain}. Ctrl+C ends it.\n")
-        shown = "(none asked)" if token is None else token.reveal()
+        shown = "(none asked)" if options.token is None else options.token.reveal()
         _write(sys.stdout, f"  url    {address.url}\n  token  {shown}\n")
+        if sip is not None and options.phone is not None:
+            _write(sys.stdout, f"  sip    sip:{sip}\n")
+            if options.phone.webhook is not None:
+                _write(sys.stdout, f"  secret {options.phone.webhook.secret.reveal()}\n")
 
     def failed(self, message: str, hint: str | None) -> None:
         _write(sys.stderr, message + ("\n" if hint is None else f"\n  Try: {hint}\n"))
@@ -139,8 +145,10 @@ def _watch(command: Command, switch: _Switch) -> None:
 
 def _serve(command: Command, teller: Teller, switch: _Switch) -> None:
     taken, address = bind(command.options)
+    phone = bind_phone(command.options.phone) if command.options.phone is not None else None
     engine = build_engine(command.asr, command.llm, command.tts, progress=teller.progress)
     hub = Hub(engine, command.options, rate_limiter(command.tier))
-    switch.server = Server(hub, lambda: teller.ready(address, hub.brain, command.options.token))
+    sip = hostport(phone.address) if phone is not None else None
+    switch.server = Server(hub, lambda: teller.ready(address, hub.brain, command.options, sip), phone)
     switch.server.run([taken])
     engine.close()

@@ -13,6 +13,7 @@ from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.errors import ConfigError
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
+from realtime_nb.server.phone_options import PhoneOptions
 
 __all__ = ["LOOPBACK_NAMES", "SIZES", "ServerOptions", "is_loopback", "new_token"]
 
@@ -65,6 +66,9 @@ class ServerOptions:
     """Host headers accepted beside the machine's own names and :attr:`host`; without ports."""
     origins: tuple[str, ...] = ()
     """Origins of web pages that may connect, as a browser spells them: ``https://lab.example.org``."""
+
+    phone: PhoneOptions | None = None
+    """Where telephone calls are taken (SIP); by default nowhere."""
 
     require_model: bool = False
     """Refuse a connection without ``?model=``, as the service does. There is one engine here, so it is taken."""

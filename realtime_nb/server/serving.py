@@ -13,6 +13,7 @@ from realtime_nb.errors import ConfigError
 from realtime_nb.server.app import PATH, build_app
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.sip import Sockets
 from realtime_nb.server.wire import Wire
 
 __all__ = ["Address", "Server", "bind"]
@@ -93,6 +94,8 @@ class Server(uvicorn.Server):
         What it serves; closed when it ends.
     when_listening : callable
         Called on the loop once connections are accepted.
+    phone : Sockets, optional
+        Where calls are taken.
 
     Notes
     -----
@@ -101,10 +104,10 @@ class Server(uvicorn.Server):
     signals are left to whoever runs this: set :attr:`should_exit` to end it.
     """
 
-    def __init__(self, hub: Hub, when_listening: Callable[[], None]) -> None:
+    def __init__(self, hub: Hub, when_listening: Callable[[], None], phone: Sockets | None = None) -> None:
         options = hub.options
         config = uvicorn.Config(
-            build_app(hub),
+            build_app(hub, phone),
             http="h11",
             ws=Wire,
             loop="asyncio",

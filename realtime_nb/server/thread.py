@@ -15,6 +15,7 @@ from realtime_nb.secret import Secret
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.serving import Server, bind
+from realtime_nb.server.sip import bind_phone
 
 __all__ = ["Serving", "serve_in_thread"]
 
@@ -37,6 +38,8 @@ class Serving:
         Its inside.
     loop : asyncio.AbstractEventLoop
         What it runs on.
+    sip : tuple of (str, int) or None
+        Where it takes calls.
     """
 
     url: str
@@ -44,6 +47,7 @@ class Serving:
     token: Secret | None
     hub: Hub
     loop: asyncio.AbstractEventLoop
+    sip: tuple[str, int] | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,13 +77,15 @@ def serve_in_thread(
     """
     options = options or ServerOptions()
     taken, address = bind(options)
+    phone = bind_phone(options.phone) if options.phone is not None else None
     hub = Hub(engine, options, rate)
     listening: Future[asyncio.AbstractEventLoop] = Future()
-    server = Server(hub, lambda: listening.set_result(asyncio.get_running_loop()))
+    server = Server(hub, lambda: listening.set_result(asyncio.get_running_loop()), phone)
     thread = threading.Thread(target=server.run, args=([taken],), name="realtime-server", daemon=True)
     thread.start()
     try:
-        yield Serving(address.url, address.http, options.token, hub, listening.result(START_S))
+        sip = phone.address if phone is not None else None
+        yield Serving(address.url, address.http, options.token, hub, listening.result(START_S), sip)
     finally:
         server.should_exit = True
         thread.join()

@@ -55,6 +55,15 @@ class Agent:
         """Requests that are remembered, both ways."""
         return len(self._state.transactions)
 
+    @property
+    def asks(self) -> bool:
+        """Whether any request of this end is without its answer."""
+        return self._state.transactions.asks
+
+    def is_used(self, connection: int) -> bool:
+        """Whether any call's messages go over a TCP connection."""
+        return any(True for _ in self._state.on_connection(connection))
+
     # ------------------------------------------------------------ what comes
     def receive(self, data: bytes, path: Path, now: float) -> list[Action]:
         """Take a message.
@@ -167,7 +176,8 @@ class Agent:
         dialog = self._state.dialogs[call]
 
         def done(response: Response | None, _now: float) -> None:
-            self._state.do(Referred(call, 408 if response is None else response.status))
+            if response is None or response.status >= 300:  # else a NOTIFY tells
+                self._state.do(Referred(call, 408 if response is None else response.status))
 
         request = dialog.request("REFER", (("Refer-To", f"<{target}>"), ("Referred-By", _own_address(dialog))))
         self._state.transactions.request(request, dialog.path, now, done)

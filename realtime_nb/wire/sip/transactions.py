@@ -91,6 +91,11 @@ class Transactions:
     def __len__(self) -> int:
         return len(self._servers) + len(self._clients)
 
+    @property
+    def asks(self) -> bool:
+        """Whether any request that was sent is without its final answer."""
+        return any(not repeated.settled for repeated, _, _ in self._clients.values())
+
     # ------------------------------------------------------------ what comes
     def incoming(self, request: Request, path: Path, now: float) -> ServerTransaction | None:
         """Take a request.

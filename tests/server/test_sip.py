@@ -1,0 +1,318 @@
+"""Telephone calls to a server with stub stages, placed by our own agent; strangers call in test_sip_peers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from realtime_nb.audio import Audio
+from realtime_nb.errors import ConfigError, ConnectError
+from realtime_nb.secret import Secret
+from realtime_nb.server.command import parse_options
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.phone_options import PhoneOptions, Webhook
+from realtime_nb.server.sip import bind_phone
+from realtime_nb.testing.stages import StubTts, stub_engine, stub_speech
+from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
+from realtime_nb.wire.sdp import write_offer
+
+Talk = Callable[[PhoneLine], Awaitable[Any]]
+WAIT_S = 10.0
+SPEECH = Audio.from_pcm16(stub_speech(800)).resample(RATE).samples
+
+
+def options(**phone: Any) -> ServerOptions:
+    """A server whose telephone is on any free loopback port."""
+    return ServerOptions(phone=PhoneOptions(port=0, **phone))
+
+
+def call(serving: Any, talk: Talk, transport: str = "udp") -> Any:
+    """Call a server, talk, and hang up."""
+
+    async def run() -> Any:
+        line = await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]};transport={transport}", timeout_s=WAIT_S)
+        try:
+            async with asyncio.timeout(30):
+                return await talk(line)
+        finally:
+            await line.hang_up()
+
+    return asyncio.run(run())
+
+
+async def say(line: PhoneLine, sound: Any = SPEECH) -> None:
+    """Say something, and wait until it has gone out."""
+    await line.said(line.say(sound))
+
+
+async def hear(line: PhoneLine) -> Audio:
+    """Wait until an answer has begun and ended; gives what came meanwhile."""
+    start = len(line.heard)
+
+    def spoken() -> Any:
+        return joined(line.heard[start:])
+
+    await line.until(lambda: bool(np.abs(spoken()).max(initial=0) > 0.05))
+    await line.until(lambda: bool(np.abs(spoken()[-RATE // 2 :]).max(initial=0) < 0.01))
+    return Audio(spoken(), RATE)
+
+
+def settled(serving: Any) -> bool:
+    """Wait until nothing of any call is left in a server."""
+    end = time.monotonic() + WAIT_S
+    while (serving.hub.sessions or len(serving.hub.calls)) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not serving.hub.sessions and not len(serving.hub.calls)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_telephone_asks_and_is_answered(serve: Any, transport: str) -> None:
+    """Speech on the line makes a turn, and its answer is heard on the line; hanging up releases all."""
+    serving = serve(options())
+
+    async def talk(line: PhoneLine) -> Audio:
+        await say(line)
+        return await hear(line)
+
+    heard = call(serving, talk, transport)
+    assert heard.peak_dbfs > -20
+    assert settled(serving)
+
+
+def test_keys_and_events_reach_a_sideband(serve: Any, dial: Any) -> None:
+    """A sideband by the call's id sees DTMF, the turn and the playback, and no sound."""
+    serving = serve(options())
+
+    async def talk(line: PhoneLine) -> Any:
+        name = next(iter(serving.hub.calls._calls))
+        peer = await asyncio.to_thread(dial, serving, f"?call_id={name}")
+        await asyncio.to_thread(peer.until, "session.created")
+        line.press("4#")
+        keys = [(await asyncio.to_thread(peer.until, "input_audio_buffer.dtmf_event_received")) for _ in range(2)]
+        await say(line)
+        await asyncio.to_thread(peer.until, "output_audio_buffer.stopped")
+        return peer, keys
+
+    peer, keys = call(serving, talk)
+    assert [key["event"] for key in keys] == ["4", "#"]
+    assert abs(keys[0]["received_at"] - time.time()) < 60
+    assert peer.events[0]["session"]["audio"]["input"]["format"]["type"] == "audio/pcmu"
+    assert not peer.all("response.output_audio.delta")
+    assert peer.closed() == (1000, "The session has ended.")
+
+
+def test_the_session_hears_the_line_as_well_as_g711_can(serve: Any, dial: Any) -> None:
+    """What the caller says, as the conversation keeps it, has 35 dB and more; so has what the caller hears."""
+    serving = serve(options(), stub_engine(tts=_Tone()))
+    tone = Audio.tone(440, 0.8, RATE, peak_dbfs=-6).samples
+
+    async def talk(line: PhoneLine) -> Any:
+        peer = await asyncio.to_thread(dial, serving, f"?call_id={next(iter(serving.hub.calls._calls))}")
+        await say(line, tone)
+        item = (await asyncio.to_thread(peer.until, "input_audio_buffer.committed"))["item_id"]
+        answer = await hear(line)
+        peer.send("conversation.item.retrieve", item_id=item)
+        return (await asyncio.to_thread(peer.until, "conversation.item.retrieved"))["item"], answer
+
+    item, answer = call(serving, talk)
+    kept = Audio.from_wire(base64.b64decode(item["content"][0]["audio"]), "audio/pcmu")
+    assert _tone_snr_db(kept) >= 35
+    assert _tone_snr_db(answer) >= 35
+
+
+class _Tone(StubTts):
+    """Speaks a pure tone at 440 Hz, in one piece."""
+
+    def speak(self, text: str, *, voice: str, speed: float, cancel: Any) -> Iterator[Any]:
+        """Two seconds of it."""
+        yield Audio.tone(440, 2.0, self.rate, peak_dbfs=-6).samples
+
+
+def _tone_snr_db(heard: Audio) -> float:
+    """How well half a second near the beginning of a sound is a tone of 440 Hz."""
+    start = np.flatnonzero(np.abs(heard.samples) > 0.2)[0] + RATE // 8
+    piece = heard.samples[start : start + RATE // 2].astype(np.float64)
+    t = np.arange(len(piece)) / RATE
+    basis = np.stack([np.sin(2 * np.pi * 440 * t), np.cos(2 * np.pi * 440 * t)], axis=1)
+    fit = basis @ np.linalg.lstsq(basis, piece, rcond=None)[0]
+    return float(10 * np.log10((fit**2).sum() / ((piece - fit) ** 2).sum()))
+
+
+def test_speaking_up_silences_the_answer_and_cuts_the_conversation(serve: Any, dial: Any) -> None:
+    """At speech_started what waits is dropped, and the item ends where the caller stopped hearing it."""
+    serving = serve(options(), stub_engine(tts=StubTts(seconds_per_word=3.0)))
+
+    async def talk(line: PhoneLine) -> Any:
+        peer = await asyncio.to_thread(dial, serving, f"?call_id={next(iter(serving.hub.calls._calls))}")
+        await say(line)
+        await asyncio.to_thread(peer.until, "output_audio_buffer.started")
+        await asyncio.sleep(0.5)
+        begun = len(line.heard)
+        await say(line)
+        cut = await asyncio.to_thread(peer.until, "conversation.item.truncated")
+        await line.until(lambda: bool(np.abs(joined(line.heard[-10:])).max() < 0.01))
+        return cut, len(line.heard) - begun
+
+    cut, _ = call(serving, talk)
+    assert 300 <= cut["audio_end_ms"] <= 3_000
+
+
+def test_twenty_five_calls_in_a_row_leave_nothing(serve: Any) -> None:
+    """No task, no descriptor, no port, no session."""
+    serving = serve(options())
+
+    async def talk(line: PhoneLine) -> None:
+        await line.until(lambda: len(line.heard) > 3)
+
+    call(serving, talk)
+    assert settled(serving)
+    before = _held(serving)
+    for transport in itertools.islice(itertools.cycle(["udp", "udp", "tcp"]), 25):
+        call(serving, talk, transport)
+    assert settled(serving)
+    end = time.monotonic() + WAIT_S
+    while _held(serving) != before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _held(serving) == before
+
+
+def _held(serving: Any) -> tuple[int, int, int]:
+    """Tasks on the server's loop, open descriptors, and UDP ports of this process."""
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks()) - 1
+
+    process = psutil.Process()
+    ports = sum(one.type == socket.SOCK_DGRAM for one in process.net_connections("inet"))
+    return asyncio.run_coroutine_threadsafe(tasks(), serving.loop).result(5), process.num_fds(), ports
+
+
+def test_a_caller_who_vanishes_is_let_go(serve: Any) -> None:
+    """No packet for the silence time ends the call, with a BYE."""
+    serving = serve(options(silence_s=0.5))
+
+    async def talk(line: PhoneLine) -> Any:
+        line._line = None  # its RTP stops; its SIP listens on
+        await line.until(lambda: line.ended is not None)
+        return line.ended
+
+    assert call(serving, talk).why == "hangup"
+    assert settled(serving)
+
+
+def test_a_full_house_is_busy(serve: Any) -> None:
+    """When all sessions are taken, the caller hears so."""
+    serving = serve(ServerOptions(sessions=1, phone=PhoneOptions(port=0)))
+
+    async def talk(_line: PhoneLine) -> None:
+        with pytest.raises(ConnectError, match="486 Busy Here"):
+            await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}")
+
+    call(serving, talk)
+
+
+def test_messages_beyond_the_rate_are_not_read_and_calls_beyond_the_cap_refused(serve: Any) -> None:
+    """A flood gets 503s or nothing, and a call that is up goes on."""
+    serving = serve(options(calls=2, messages_per_s=20))
+
+    async def talk(line: PhoneLine) -> int:
+        flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        flood.bind(("127.0.0.1", 0))
+        for number in range(300):
+            flood.sendto(_invite(number, flood.getsockname()[1]), ("127.0.0.1", serving.sip[1]))
+        flood.settimeout(2)
+        answers = b""
+        while b" 503 " not in answers:
+            answers = await asyncio.to_thread(flood.recv, 4096)
+        flood.close()
+        at = len(line.heard)
+        await line.until(lambda: len(line.heard) > at + 5)
+        return len(serving.hub.calls)
+
+    assert call(serving, talk) <= 2
+
+
+def _invite(number: int, port: int) -> bytes:
+    body = write_offer("127.0.0.1", 40_000, version=1).decode()
+    lines = [
+        "INVITE sip:bob@127.0.0.1 SIP/2.0",
+        f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{number}",
+        f"From: <sip:a@127.0.0.1>;tag={number}",
+        "To: <sip:bob@127.0.0.1>",
+        f"Call-ID: {number}@flood",
+        "CSeq: 1 INVITE",
+        "Content-Type: application/sdp",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+def test_nothing_listens_unless_asked_and_then_on_loopback(serve: Any) -> None:
+    """No telephone without --sip; with it 127.0.0.1 alone, for UDP and TCP."""
+    assert serve().sip is None
+    serving = serve(options())
+    mine = [one for one in psutil.Process().net_connections("inet") if one.laddr.port == serving.sip[1]]
+    assert {one.laddr.ip for one in mine} == {"127.0.0.1"}
+    assert {one.type for one in mine} == {socket.SOCK_DGRAM, socket.SOCK_STREAM}
+
+
+def test_beyond_this_machine_it_is_said_from_where() -> None:
+    """An address that others reach needs a list of networks; others are not read."""
+    with pytest.raises(ConfigError, match="from where calls may come"):
+        PhoneOptions(host="0.0.0.0")
+    with pytest.raises(ConfigError, match="IP address"):
+        PhoneOptions(host="example.org")
+    outside = PhoneOptions(host="0.0.0.0", networks=("192.0.2.0/24",))
+    assert [outside.admits(host) for host in ("192.0.2.7", "127.0.0.1", "::ffff:192.0.2.7")] == [True, False, True]
+    assert [PhoneOptions().admits(host) for host in ("127.0.0.9", "::1", "192.0.2.7")] == [True, True, False]
+
+
+def test_a_port_that_is_taken_is_said_so() -> None:
+    """Before any model is loaded."""
+    taken = bind_phone(PhoneOptions(port=0))
+    try:
+        with pytest.raises(ConfigError, match="SIP cannot listen"):
+            bind_phone(PhoneOptions(port=taken.address[1]))
+    finally:
+        taken.udp.close()
+        taken.tcp.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [([], None), (["--sip"], ("127.0.0.1", 5060)), (["--sip", "127.0.0.2:0"], ("127.0.0.2", 0))],
+)
+def test_the_command_line_turns_it_on(given: list[str], address: Any) -> None:
+    """--sip alone is the usual loopback port."""
+    phone = parse_options(given).options.phone
+    assert (None if phone is None else (phone.host, phone.port)) == address
+
+
+def test_the_command_line_has_the_webhook_and_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret comes from the environment, or is made up."""
+    monkeypatch.setenv("REALTIME_NB_WEBHOOK_SECRET", "whsec_" + base64.b64encode(bytes(32)).decode())
+    given = ["--sip", "0.0.0.0", "--sip-from", "192.0.2.0/24", "--webhook", "http://127.0.0.1:9/hook"]
+    phone = parse_options(given).options.phone
+    assert phone is not None
+    assert phone.networks == ("192.0.2.0/24",)
+    assert phone.webhook == Webhook("http://127.0.0.1:9/hook", Secret("whsec_" + base64.b64encode(bytes(32)).decode()))
+    with pytest.raises(ConfigError, match="http"):
+        parse_options(["--sip", "--webhook", "ftp://x"])
+
+
+def test_the_doors_of_calls_are_guarded(serve: Any) -> None:
+    """Without the token nobody rejects a call; one that is not there is not found."""
+    serving = serve(options())
+    url = f"{serving.http}/v1/realtime/calls/rtc_none/hangup"
+    assert httpx.post(url).status_code == 401
+    assert httpx.post(url, headers=serving.headers).status_code == 404
