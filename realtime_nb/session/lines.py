@@ -78,7 +78,7 @@ def lines(items: Iterable[ItemState]) -> list[Line]:
 
 
 def _message(item: ItemState) -> Line:
-    who: Who = item.role if item.role in ("user", "assistant", "system") else "assistant"
+    who = _ROLES.get(item.role or "", "assistant")
     unheard = who == "user" and item.audio_ms is not None and item.transcript is None
     going = item.status == "in_progress" or unheard
     cut = item.truncated or item.status == "incomplete"
@@ -96,6 +96,7 @@ def _call(item: ItemState) -> Line:
     return Line(item.item_id, "call", plain(item.arguments or ""), "open", name=plain(item.name or ""))
 
 
+_ROLES: Mapping[str, Who] = {"user": "user", "assistant": "assistant", "system": "system"}
 _READERS = {"message": _message, "function_call": _call, "mcp_call": _call}
 
 

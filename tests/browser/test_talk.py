@@ -1,0 +1,220 @@
+"""A talk in a cell, in JupyterLab and Chromium, with a file for its microphone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import realtime_nb as rt
+from realtime_nb.engine.base import ChatRequest
+from realtime_nb.server.thread import Serving, serve_in_thread
+from realtime_nb.testing.stages import Answer, StubLlm, stub_engine
+from realtime_nb.testing.stages import Call as StubCall
+
+DATA = Path(__file__).parents[1] / "data"
+TALK = ".rtnb-talk"
+LONG = "The Nile flows north through eleven countries and reaches the sea in Egypt " * 4
+"""Sixteen seconds of the stub voice: long enough to be spoken over."""
+
+TOOL = """@session.tool
+def get_weather(city: str) -> str:
+    '''The weather.'''
+    return "<b>sunny</b> in " + city"""
+
+Open = Callable[..., Any]
+
+EAR = """
+(() => {  // hears what leaves the page, whoever plays it: when sound begins, and when it ends
+  const connect = AudioNode.prototype.connect;
+  window.aloud = [];
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode) {
+      const tap = new AnalyserNode(this.context, { fftSize: 128 });
+      const samples = new Float32Array(128);
+      connect.call(this, tap);
+      setInterval(() => {
+        tap.getFloatTimeDomainData(samples);
+        const loud = samples.some((x) => Math.abs(x) > 0.005);
+        if (loud !== (window.aloud.at(-1)?.loud ?? false)) window.aloud.push({ loud, at: performance.now() });
+      }, 4);
+    }
+    return connect.call(this, target, ...rest);
+  };
+})()
+"""
+
+
+def answer(request: ChatRequest) -> Answer:
+    """A long answer; to a typed question about the weather, a call first."""
+    last = request.messages[-1]
+    if last.role == "user" and "weather" in last.text:
+        return StubCall("get_weather", {"city": "Paris"})
+    return "It is sunny." if last.role == "tool" else LONG
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """A server whose stages cost nothing, in this process."""
+    with serve_in_thread(stub_engine(llm=StubLlm(answer))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A question, and 3.5 s later some words into the answer; then silence."""
+    question = rt.Audio.read(DATA / "question.wav").resample(48_000)
+    silent = rt.Audio.silence
+    parts = [silent(2, rate=48_000), question, silent(3.5, rate=48_000), question[:1.2], silent(14, rate=48_000)]
+    return rt.Audio.concatenate(parts).save(tmp_path_factory.mktemp("talk") / "mic.wav")
+
+
+@pytest.fixture(scope="module")
+def chrome(browser_or_skip: None, mic: Path) -> Iterator[Any]:
+    """A browser that hears `mic` each time its microphone is opened, and whose output is listened to."""
+    from lab import Chrome
+
+    with Chrome(mic=mic) as browser:
+        browser.context.add_init_script(EAR)
+        yield browser
+
+
+@pytest.fixture
+def talk(open_notebook: Open, serving: Serving) -> Callable[..., Any]:
+    """Open a notebook with a session and its talk; further cells as given."""
+    assert serving.token is not None
+    connect = f"import realtime_nb as rt\nsession = rt.connect({serving.url!r}, api_key={serving.token.reveal()!r})"
+
+    def begin(*cells: str) -> Any:
+        notebook = open_notebook(connect, "session.talk()", *cells)
+        notebook.run(0)
+        notebook.run(1)
+        return notebook
+
+    return begin
+
+
+def phase(notebook: Any, name: str, timeout_s: float = 20) -> None:
+    """Wait until the talk shows this phase."""
+    notebook.page.wait_for_selector(f"{TALK}[data-phase={name}]", timeout=timeout_s * 1000)
+
+
+def told(notebook: Any) -> list[str]:
+    """The transcript, as the page shows it."""
+    lines: list[str] = notebook.page.locator(f"{TALK} .rtnb-log li").all_inner_texts()
+    return [" ".join(line.split()) for line in lines]
+
+
+def turns(notebook: Any) -> list[dict[str, Any]]:
+    """The session's turns, from the kernel."""
+    found: list[dict[str, Any]] = json.loads(notebook.kernel("print(session.turns.to_json(orient='records'))"))
+    return found
+
+
+def spoken_over(notebook: Any) -> tuple[float, float]:
+    """Let the file be spoken; gives, in ms, how long after the news the sound ended, and how long it was heard."""
+    phase(notebook, "speaking")
+    notebook.page.wait_for_function("() => window.aloud.at(-1)?.loud")
+    phase(notebook, "hearing")
+    notebook.page.wait_for_function("() => window.aloud.length && !window.aloud.at(-1).loud", timeout=3_000)
+    marks: dict[str, float] = notebook.js(
+        "() => Object.fromEntries(performance.getEntriesByType('mark').map(m => [m.name, m.startTime]))"
+    )
+    begun, ended = notebook.js("() => window.aloud.slice(-2).map(each => each.at)")
+    return ended - marks["realtime_nb hearing"], ended - begun
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_speaking_over_an_answer_silences_the_page(talk: Callable[..., Any], busy: bool) -> None:
+    """Sound stops within 150 ms of the news, and the frame says what was heard; also while a cell blocks the kernel."""
+    notebook = talk("import time; time.sleep(11)")
+    phase(notebook, "listening")
+    if busy:
+        notebook.run(2, wait=False)
+    late_ms, heard_ms = spoken_over(notebook)
+    if busy:
+        assert notebook.js("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status") == "busy"
+    assert late_ms <= 150
+    phase(notebook, "speaking")  # the words into the answer are a question, too
+    notebook.wait_idle()
+    first = turns(notebook)[0]
+    assert first["interrupted_at_ms"] == pytest.approx(heard_ms, abs=100)
+    shown = told(notebook)
+    assert shown[0].startswith("You hello")
+    assert shown[1].startswith("Model The Nile")
+    assert shown[1].endswith("interrupted") is False  # the words alone: the sign is the style sheet's
+    assert notebook.page.locator(f"{TALK} li[data-state=cut]").count() == 1
+    assert notebook.kernel("print(session.talk().faults)") == "()"
+
+
+def test_a_page_that_is_loaded_again_and_a_second_tab_go_on(talk: Callable[..., Any], chrome: Any, lab: Any) -> None:
+    """What was said is there again, the microphone waits for a click; a second tab sees, and may take over."""
+    notebook = talk()
+    phase(notebook, "listening")
+    notebook.page.fill(f"{TALK} input", "Which river?")
+    notebook.page.press(f"{TALK} input", "Enter")
+    phase(notebook, "speaking")
+    notebook.save()
+    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    notebook.page.reload(wait_until="domcontentloaded")
+    phase(notebook, "off", 60)
+    notebook.page.wait_for_selector(f"{TALK} li:nth-child(2)")
+    assert told(notebook)[0] == "You Which river?"
+    notebook.page.click(f"{TALK} button:has-text('Talk')")
+    phase(notebook, "listening")
+
+    other = chrome.open(lab, notebook.page.url.rpartition("/")[2].partition("?")[0])
+    other.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Another tab')")
+    assert told(other)[0] == "You Which river?"
+    other.page.click("text=Use it here")
+    phase(other, "listening")
+    notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Another tab')")
+    other.page.close()
+
+
+def test_keys_tools_and_the_form_that_stays(talk: Callable[..., Any]) -> None:
+    """Space held makes a turn, M mutes, Escape stops; a call shows; ended, the talk is a record that plays."""
+    notebook = talk(TOOL)
+    notebook.run(2)
+    page = notebook.page
+    phase(notebook, "listening")
+    page.focus(TALK)
+    page.keyboard.press("m")
+    phase(notebook, "muted")
+    page.keyboard.down(" ")
+    phase(notebook, "hearing")
+    page.wait_for_timeout(400)
+    page.keyboard.up(" ")
+    phase(notebook, "speaking")
+    page.keyboard.press("Escape")
+    phase(notebook, "muted")
+    assert notebook.kernel("print(session.config.audio.input.turn_detection.__class__.__name__)") == "ServerVad"
+    page.fill(f"{TALK} input", "How is the weather?")
+    page.press(f"{TALK} input", "Enter")
+    page.wait_for_selector(f"{TALK} li[data-who=call][data-state=done]")
+    page.wait_for_selector(f"{TALK} li:has-text('It is sunny.')")
+    call = next(line for line in told(notebook) if line.startswith("Function"))
+    assert call == 'Function get_weather({"city": "Paris"}) → <b>sunny</b> in Paris'
+    phase(notebook, "muted")
+    page.click(f"{TALK} button:has-text('End')")
+    page.wait_for_selector(TALK, state="detached")
+    page.wait_for_selector("[class^=rtnb-static] audio >> nth=0")
+    assert "How is the weather?" in page.inner_text("[class^=rtnb-static]")
+    assert "It is sunny." in page.inner_text("[class^=rtnb-static]")
+    assert notebook.kernel("print(session.actor.link.closed)") == "None"
+
+
+def test_what_went_wrong_is_said_with_what_to_do(talk: Callable[..., Any]) -> None:
+    """A closed session, then a restarted kernel: each says so, and how to go on."""
+    notebook = talk()
+    phase(notebook, "listening")
+    notebook.kernel("session.close()")
+    phase(notebook, "closed")
+    note = notebook.page.locator(f"{TALK} .rtnb-note")
+    assert note.inner_text() == "the session is closed session = rt.connect()"
+    assert notebook.page.locator(f"{TALK} input").is_disabled()
+    notebook.restart_kernel()
+    notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Run the cell again')", timeout=15_000)
