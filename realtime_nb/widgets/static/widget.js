@@ -1,4 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
+// sources: 913680564993a916554195f5819d2d745ca85efdd1c40358b576dfe2a10dd418
 
 // dom.js
 function h(tag, props = {}, ...children) {

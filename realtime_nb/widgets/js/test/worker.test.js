@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { packFrame, unpackFrame } from "../frames.js";
+import { runLink, workerSource } from "../worker.js";
+
+/** A link with a page that keeps what it hears, and a kernel that keeps what it gets and answers the hello. */
+function link(refuse = /** @type {string[]} */ ([]), { owner = true } = {}) {
+  /** @type {any[]} */
+  const page = [];
+  /** @type {{header: any, payload: Uint8Array}[]} */
+  const kernel = [];
+  const state = { waiting: 0 };
+  /** @type {any} */
+  let on;
+  /** @type {any} */
+  const port = { onmessage: null, postMessage: (/** @type {any} */ message) => page.push(message) };
+  runLink(port, (route, handlers) => {
+    on = handlers;
+    queueMicrotask(() => {
+      if (refuse.includes(route.name)) return handlers.close(1006, "");
+      handlers.open();
+      handlers.frame(packFrame({ t: "welcome", owner }));
+    });
+    return { send: (frame) => kernel.push(unpackFrame(frame)), close: () => handlers.close(1000, ""), waiting: () => state.waiting };
+  });
+  const order = (/** @type {any} */ data) => port.onmessage({ data });
+  const open = async () => {
+    order({ t: "open", routes: [{ name: "proxy", url: "" }, { name: "direct", url: "" }], token: "secret", page: "p", why: [] });
+    while (!page.some((message) => message.t === "open" || message.t === "failed")) await new Promise(setImmediate);
+  };
+  return { page, kernel, state, order, open, say: (/** @type {any} */ header, /** @type {any} */ pcm) => on.frame(packFrame(header, pcm)), drop: () => on.close(1006, ""), end: () => order({ t: "close" }) };
+}
+
+test("the best way is taken; a worse one says why", async () => {
+  const best = link();
+  await best.open();
+  assert.deepEqual(best.page[0], { t: "open", path: "proxy", why: [], owner: true });
+  assert.deepEqual([best.kernel[0].header.t, best.kernel[0].header.token], ["hello", "secret"]);
+  best.end();
+  const second = link(["proxy"]);
+  await second.open();
+  assert.deepEqual([second.page[0].path, second.page[0].why], ["direct", ["proxy: refused (1006)"]]);
+  second.end();
+  const none = link(["proxy", "direct"]);
+  await none.open();
+  assert.deepEqual(none.page[0], { t: "failed", why: ["proxy: refused (1006)", "direct: refused (1006)"] });
+});
+
+test("microphone chunks go straight to the kernel, from the owner's page only", async () => {
+  for (const owner of [true, false]) {
+    const it = link([], { owner });
+    await it.open();
+    const { port1, port2 } = new MessageChannel();
+    it.order({ t: "attach", kind: "capture", port: port1 });
+    port2.postMessage({ at: 480, pcm: Int16Array.of(1, 2).buffer });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const sound = it.kernel.filter(({ header }) => header.t === "audio");
+    assert.deepEqual(sound.map(({ header, payload }) => [header.at, payload.length]), owner ? [[480, 4]] : []);
+    it.end();
+    port2.close();
+  }
+});
+
+test("what the socket cannot take is dropped and told, not kept for ever", async () => {
+  const it = link();
+  await it.open();
+  it.state.waiting = 1e6;
+  const { port1, port2 } = new MessageChannel();
+  it.order({ t: "attach", kind: "capture", port: port1 });
+  port2.postMessage({ at: 0, pcm: new ArrayBuffer(960) });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(it.page.at(-1), { t: "overflow", samples: 480 });
+  it.end();
+  port2.close();
+});
+
+test("sound goes to the playback port, past the page, which is only woken for a new item", async () => {
+  const it = link();
+  await it.open();
+  const { port1, port2 } = new MessageChannel();
+  /** @type {any[]} */
+  const heard = [];
+  port2.on("message", (/** @type {any} */ message) => heard.push(message));
+  it.order({ t: "attach", kind: "playback", port: port1 });
+  it.say({ t: "audio", item: "a" }, Int16Array.of(1));
+  it.say({ t: "audio", item: "a", last: true }, Int16Array.of(2));
+  it.say({ t: "flush" }, null);
+  port2.postMessage({ t: "flushed", item: "a", heard: 7 });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(heard.map(({ t, last, pcm }) => [t, last, pcm && [...pcm]]), [["audio", false, [1]], ["audio", true, [2]], ["flush", undefined, undefined]]);
+  assert.deepEqual(it.page.filter((message) => message.t === "arriving").length, 1);
+  assert.deepEqual(it.kernel.at(-1)?.header, { t: "flushed", item: "a", heard: 7 });
+  it.end();
+  port2.close();
+});
+
+test("without a playback port a flush is answered all the same", async () => {
+  const it = link();
+  await it.open();
+  it.say({ t: "flush" }, null);
+  assert.deepEqual(it.kernel.at(-1)?.header, { t: "flushed", item: null, played: 0, heard: 0, dropped: 0, queued_items: [] });
+  it.end();
+});
+
+test("the round trip is measured, and told to page and kernel", async () => {
+  const it = link();
+  await it.open();
+  const ping = it.kernel.find(({ header }) => header.t === "ping");
+  it.say({ t: "pong", sent: (ping?.header.sent ?? 0) - 5 }, null);
+  const trip = it.page.find((message) => message.t === "rtt");
+  assert.ok(trip.ms >= 5 && trip.ms < 500);
+  assert.equal(it.kernel.at(-1)?.header.t, "rtt");
+  it.end();
+});
+
+test("a lost connection is told once; one that was closed on purpose is not", async () => {
+  const it = link();
+  await it.open();
+  it.drop();
+  assert.deepEqual(it.page.at(-1), { t: "lost", code: 1006, reason: "" });
+  const closed = link();
+  await closed.open();
+  closed.end();
+  assert.ok(!closed.page.some((message) => message.t === "lost"));
+  it.end();
+});
+
+test("the Worker's program stands alone", () => {
+  const names = ["packFrame", "unpackFrame", "samplesOf", "dialSocket", "runLink"];
+  for (const name of names) assert.match(workerSource, new RegExp(`function ${name}\\(`));
+  assert.doesNotMatch(workerSource, /\bimport\b/);
+  /** @type {any} */
+  const self = { postMessage() {} };
+  new Function("self", workerSource)(self);
+  assert.equal(typeof self.onmessage, "function");
+});
