@@ -246,6 +246,18 @@ def test_metadata(make_wire: MakeWire, metadata: Callable[[int], dict[str, str]]
         assert first.response.metadata == given
 
 
+@around
+def test_tokens_that_are_written(make_wire: MakeWire, beyond: int) -> None:
+    """Where a response says ``inf`` it writes as many tokens as the option says, and ends there incomplete."""
+    wire = make_wire(limits=within(max_output_tokens=5))
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.SpeechDelta("resp_1", " ".join("word" for _ in range(5 + beyond))))
+    wire.report(fx.Generated("resp_1", "stop"))
+    response = wire.last(ev.ResponseDone).response
+    assert response.status == ("incomplete" if beyond > 0 else "completed")
+    assert response.usage.output_token_details.text_tokens == min(5, 5 + beyond)
+
+
 def test_every_limit_is_tested_here() -> None:
     """No limit goes untested: each name stands in this file."""
     source = Path(__file__).read_text()
