@@ -185,6 +185,13 @@ class Actor:
             await self.abort(turn)
             raise
 
+    @contextlib.asynccontextmanager
+    async def alone(self, timeout_s: float) -> AsyncIterator[None]:
+        """Have the conversation to oneself: no turn begins in it, and no response is under way."""
+        async with self._floor:
+            await self.asker.quiet(timeout_s)
+            yield
+
     async def abort(self, turn: Turn) -> None:
         """Stop a turn's task and wait until it has left the session in order."""
         if turn.task is not None and not turn.done:
@@ -370,7 +377,7 @@ class Actor:
             await self._settle(stopped, cancel=reply is None)
         heard = stopped or next(reversed(self.book.turns), None)
         if heard is not None and audio_end_ms is not None:
-            await self._truncate(heard, audio_end_ms)
+            await self.asker.truncate(heard, audio_end_ms)
         return stopped
 
     async def _settle(self, turn: Turn, *, cancel: bool) -> None:
@@ -379,18 +386,3 @@ class Actor:
             await self.abort(turn)
         elif turn.task is not None:
             await asyncio.wait({turn.task}, timeout=ABORT_S)
-
-    async def _truncate(self, turn: Turn, audio_end_ms: int) -> None:
-        """Let the model forget what was not heard."""
-        spoken = turn.replies[-1].spoken if turn.replies else None
-        if spoken is None:
-            return
-        item_id, content_index, came_ms = spoken
-        if audio_end_ms <= 0:  # truncating to nothing is an error there; deleting is not
-            await self.link.send(ev.ConversationItemDelete(item_id=item_id))
-            return
-        await self.link.send(
-            ev.ConversationItemTruncate(
-                item_id=item_id, content_index=content_index, audio_end_ms=min(audio_end_ms, came_ms)
-            )
-        )

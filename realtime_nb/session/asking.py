@@ -119,3 +119,26 @@ class Asker:
     async def cancel(self, response_id: str | None) -> str:
         """Cancel a response; None is the one under way."""
         return await self._link.send(ev.ResponseCancel(response_id=response_id))
+
+    async def truncate(self, turn: Turn, audio_end_ms: int) -> None:
+        """Let the model forget what was not heard.
+
+        Parameters
+        ----------
+        turn : Turn
+            The interrupted one.
+        audio_end_ms : int
+            How much of its sound was heard.
+        """
+        spoken = turn.replies[-1].spoken if turn.replies else None
+        if spoken is None:
+            return
+        item_id, content_index, came_ms = spoken
+        if audio_end_ms <= 0:  # truncating to nothing is an error there; deleting is not
+            await self._link.send(ev.ConversationItemDelete(item_id=item_id))
+            return
+        await self._link.send(
+            ev.ConversationItemTruncate(
+                item_id=item_id, content_index=content_index, audio_end_ms=min(audio_end_ms, came_ms)
+            )
+        )

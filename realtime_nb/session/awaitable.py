@@ -28,7 +28,9 @@ from realtime_nb.session.config import ResponseConfig, SessionConfig, check_sess
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
+from realtime_nb.session.trim import trim
 from realtime_nb.turn import Turn
+from realtime_nb.usage.trimmed import Trimmed
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
@@ -39,7 +41,7 @@ __all__ = ["PUBLIC", "AsyncSession", "prepare"]
 
 PUBLIC = (
     *("say", "stream", "append", "interrupt", "talk"),
-    *("update", "tool", "send", "close"),
+    *("update", "tool", "trim", "send", "close"),
     *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "record", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
 )
@@ -193,6 +195,13 @@ class AsyncSession(Seen):
             except EventError as error:
                 raise LocalProtocolError(error.message, hint='session.send({"type": "response.cancel"})') from None
         return await self.actor.link.send(event)
+
+    @at_home
+    async def trim(
+        self, *, last: int | None = None, images: bool = True, summarise: bool = False, timeout_s: float = ANSWER_S
+    ) -> Trimmed:
+        """Let the next responses read less; see :meth:`realtime_nb.Session.trim`."""
+        return await trim(self.actor, last=last, images=images, summarise=summarise, timeout_s=timeout_s)
 
     # ---------------------------------------------------------------- keeping it
     async def save(self, folder: str | os.PathLike[str]) -> Path:

@@ -17,6 +17,7 @@ from realtime_nb.session.config import ResponseConfig, SessionConfig
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.seen import Seen
 from realtime_nb.turn import Turn
+from realtime_nb.usage.trimmed import Trimmed
 
 if TYPE_CHECKING:
     import os
@@ -253,6 +254,44 @@ class Session(Seen):
             It is no event of the protocol.
         """
         return self._call(self.aio.send(event))
+
+    def trim(
+        self, *, last: int | None = None, images: bool = True, summarise: bool = False, timeout_s: float = ANSWER_S
+    ) -> Trimmed:
+        """Let the next responses read less: old turns, pictures, or all but a summary leave the conversation.
+
+        ``session.update(truncation=...)`` lets the server do it where the window is full;
+        ``session.context.truncations()`` compares what its settings cost.
+
+        Parameters
+        ----------
+        last : int, optional
+            So many turns stay; a turn begins with what the user says.
+        images : bool
+            False: pictures leave; the words and sounds beside them stay.
+        summarise : bool
+            The model sums up what leaves (all turns, without `last`), and the summary
+            stands for it; a response of its own, paid for.
+        timeout_s : float
+            How long the server may be silent, in seconds.
+
+        Returns
+        -------
+        Trimmed
+            What was freed, and what it costs: a cache keeps a beginning, and what
+            comes behind the first change is read anew, at the full price, once.
+
+        Raises
+        ------
+        ConfigError
+            There is nothing to do.
+        BudgetExceeded
+            The summary might pass ``budget_usd``; nothing was taken away.
+        TurnIncomplete
+            The model gave no summary; nothing was taken away.
+        """
+        work = self.aio.trim(last=last, images=images, summarise=summarise, timeout_s=timeout_s)
+        return self._call(work)
 
     # ---------------------------------------------------------------- keeping it
     def save(self, folder: str | os.PathLike[str]) -> Path:

@@ -103,12 +103,14 @@ class Script:
 
     def _create_item(self, event: Event) -> Iterator[Event]:
         item = {"id": f"item_{next(self._ids)}", "object": "realtime.item", "status": "completed", **event["item"]}
-        yield from self._added(without_sound(item))
+        yield from self._added(without_sound(item), after=event.get("previous_item_id"))
 
-    def _added(self, item: Event) -> Iterator[Event]:
+    def _added(self, item: Event, after: str | None = None) -> Iterator[Event]:
+        before = None if after == "root" else after or self._last_item
         for stage in ("added", "done"):
-            yield self._event(f"conversation.item.{stage}", item=item, previous_item_id=self._last_item)
-        self._last_item = item["id"]
+            yield self._event(f"conversation.item.{stage}", item=item, previous_item_id=before)
+        if after is None:
+            self._last_item = item["id"]
 
     def _delete(self, event: Event) -> Iterator[Event]:
         yield self._event("conversation.item.deleted", item_id=event["item_id"])

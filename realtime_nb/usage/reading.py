@@ -181,7 +181,7 @@ class Reading:
 
     def total(self) -> Tokens:
         """All that the next response would read, were nothing cut."""
-        return self.fixed + summed(self.items())
+        return (self.fixed + summed(self.items())).floored()
 
     def meter(self) -> ContextMeter:
         """How full the context is."""

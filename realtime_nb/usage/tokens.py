@@ -42,9 +42,9 @@ class Tokens:
     def __bool__(self) -> bool:
         return bool(self.text or self.audio or self.image)
 
-    def least(self, other: Tokens) -> Tokens:
-        """Of each modality the smaller number."""
-        return Tokens(min(self.text, other.text), min(self.audio, other.audio), min(self.image, other.image))
+    def floored(self) -> Tokens:
+        """Nothing below 0: estimates may take away more than there was."""
+        return Tokens(max(0, self.text), max(0, self.audio), max(0, self.image))
 
     def input_usd(self, card: ModelCard, *, cached: bool = False) -> float:
         """What they cost as input.

@@ -143,3 +143,35 @@ def test_the_html_is_a_bar_with_the_same_words() -> None:
     html = context._repr_html_()
     assert "<meter" in html
     assert "20,100 of 28,224 tokens" in html
+
+
+# ---------------------------------------------------------------- were it to go on
+def test_the_model_talk_costs_what_the_notes_say() -> None:
+    """Sixty turns of the protocol's model talk cost $0.43 with a cache: no cut, and the same under every setting."""
+    frame = meter(fixed=100).truncations(60)
+    assert frame.truncation.tolist() == ["auto", "retention_ratio 0.8", "retention_ratio 0.5", "disabled"]
+    assert frame.in_force.tolist() == [True, False, False, False]
+    assert frame.cost_usd.round(2).tolist() == [0.43] * 4
+    assert frame.cuts.tolist() == [0] * 4
+
+
+def test_cutting_little_at_every_turn_costs_the_cache() -> None:
+    """In a full window ``auto`` cuts at every turn and reads all anew; a retention ratio cuts seldom and costs less."""
+    frame = meter(*[50, 200] * 112, fixed=100).truncations(60).set_index("truncation")
+    assert frame.cuts["auto"] > 10 * frame.cuts["retention_ratio 0.8"] > 0
+    assert frame.uncached_tokens["auto"] > 5 * frame.uncached_tokens["retention_ratio 0.8"]
+    assert frame.cost_usd["auto"] > 3 * frame.cost_usd["retention_ratio 0.8"] > 0
+
+
+def test_disabled_ends_where_the_window_is_full() -> None:
+    """Without truncation the responses fail from then on: fewer turns are answered."""
+    frame = meter(20_000, truncation="disabled").truncations(60).set_index("truncation")
+    assert frame.in_force["disabled"]
+    assert frame.turns["disabled"] < frame.turns["auto"] == 60
+
+
+def test_a_setting_of_your_own_is_compared() -> None:
+    """The setting in force is a row, whatever it is."""
+    mine = RetentionRatio(retention_ratio=0.6, token_limits=TokenLimits(post_instructions=5_000))
+    frame = meter(100, truncation=mine).truncations(10)
+    assert frame[frame.in_force].truncation.tolist() == ["retention_ratio 0.6, at most 5,000"]
