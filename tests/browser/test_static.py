@@ -1,0 +1,113 @@
+"""What a saved notebook shows when it is opened again without its kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OpenNotebook = Callable[..., Any]
+
+PLAYER = """import realtime_nb as rt
+player = rt.Player(rt.Audio.tone(440, 1.0), transcript="A tone, <b>really</b>.")
+player"""
+TURN = """from realtime_nb.testing.server import Reply, ScriptedServer
+with ScriptedServer(Reply("Nile.", audio=rt.Audio.tone(300, 0.5).to_pcm16())) as server:
+    with rt.connect(server.url) as session:
+        session.say("Rivers?")"""
+TWIN = "[class^=rtnb-static]"
+PLAYS = """async () => {
+  const found = [];
+  for (const sound of document.querySelectorAll('.jp-OutputArea audio[controls]')) {
+    if (!sound.getClientRects().length) continue;
+    sound.muted = true;
+    await sound.play();
+    found.push(Math.round(sound.duration * 10) / 10);
+    sound.pause();
+  }
+  return found;
+}"""
+
+
+def saved(notebook: Any, lab: Any, name: str) -> Path:
+    """Save it, and wait for the file to have its outputs."""
+    notebook.save()
+    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    return Path(lab.root) / name
+
+
+def shown(notebook: Any) -> str:
+    """The words of all outputs that can be seen."""
+    words: str = notebook.page.evaluate(
+        "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
+        ".filter(el => el.getClientRects().length).map(el => el.innerText).join(' ')"
+    )
+    return words
+
+
+@pytest.fixture
+def left(open_notebook: OpenNotebook, lab: Any, request: pytest.FixtureRequest) -> Path:
+    """A notebook with a live player and a turn, saved; its kernel is gone."""
+    notebook = open_notebook(PLAYER, TURN)
+    notebook.run_all()
+    notebook.page.wait_for_selector(".rtnb-player canvas")
+    assert not notebook.page.locator(TWIN).first.is_visible(), "while it lives, the live view is enough"
+    path = saved(notebook, lab, f"{request.node.name}-0.ipynb")
+    notebook.end()
+    return path
+
+
+def test_reopened_it_plays_and_reads(left: Path, lab: Any, chrome: Any) -> None:
+    """With a new kernel and no widget state, sound and words are there, and nothing says that a model is missing."""
+    notebook = chrome.open(lab, left.name)
+    try:
+        notebook.page.wait_for_selector(f"{TWIN} audio")
+        assert notebook.page.evaluate(PLAYS) == [1.0, 0.5]
+        assert "A tone, <b>really</b>." in shown(notebook)
+        assert "Nile." in shown(notebook)
+        notebook.page.wait_for_function("() => document.body.textContent.includes('model not found')")  # said, unseen
+        assert "model not found" not in shown(notebook)
+    finally:
+        notebook.end()
+
+
+def test_an_untrusted_copy_plays_and_reads_too(left: Path, lab: Any, chrome: Any) -> None:
+    """What JupyterLab's sanitizer leaves is enough: the players, the waveforms, the words."""
+    stored = json.loads(left.read_text())
+    stored["cells"][0]["source"] = "# somebody else's"
+    copy = left.with_name("untrusted.ipynb")
+    copy.write_text(json.dumps(stored))
+    notebook = chrome.open(lab, copy.name)
+    try:
+        notebook.page.wait_for_selector(f"{TWIN} audio")
+        assert notebook.page.evaluate(PLAYS) == [1.0, 0.5]
+        assert notebook.page.locator(f"{TWIN} img").first.evaluate("img => img.complete && img.naturalWidth > 0")
+        assert "A tone, <b>really</b>." in shown(notebook)
+        assert "model not found" not in shown(notebook)
+    finally:
+        notebook.end()
+
+
+def test_a_closed_widget_is_replaced_where_it_stood(open_notebook: OpenNotebook) -> None:
+    """close() takes the live view away and shows the static form, in the page and in the file."""
+    notebook = open_notebook(PLAYER, "player.close()")
+    notebook.run(0)
+    notebook.page.wait_for_selector(".rtnb-player canvas")
+    notebook.run(1)
+    notebook.page.wait_for_selector(f"{TWIN} audio", state="visible")
+    assert notebook.page.locator(".rtnb-player").count() == 0
+    assert "application/vnd.jupyter.widget-view+json" not in json.dumps(notebook.outputs(0))
+
+
+def test_when_the_kernel_restarts_the_static_form_appears_with_what_to_do(open_notebook: OpenNotebook) -> None:
+    """The live view says that its other half is gone and can be used no more; the sound can still be heard."""
+    notebook = open_notebook(PLAYER)
+    notebook.run(0)
+    notebook.page.wait_for_selector(".rtnb-player canvas")
+    notebook.restart_kernel()
+    notebook.page.wait_for_selector(f"{TWIN} audio", state="visible")
+    assert "Run the cell again" in notebook.page.locator(".rtnb-player [role=status]").inner_text()
+    assert notebook.page.locator(".rtnb-player .rtnb-wave").evaluate("el => el.inert")
