@@ -26,8 +26,9 @@ _HOMES = {
     "connect": "realtime_nb.connection",
     "model": "realtime_nb.models",
     "open_history": "realtime_nb.archive",
+    "sql": "realtime_nb.logs.query",
 }
-_MODULES = {"errors", "local", "logs", "models", "plots"}
+_MODULES = {"errors", "local", "logs", "models", "plots", "tracing"}
 
 __all__ = [
     "Audio",
@@ -47,6 +48,8 @@ __all__ = [
     "models",
     "open_history",
     "plots",
+    "sql",
+    "tracing",
 ]
 
 

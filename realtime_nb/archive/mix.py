@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_nb.archive.markdown import rows
+from realtime_nb.audio import Audio
 from realtime_nb.errors import AudioError
 
 if TYPE_CHECKING:
     from realtime_nb.archive.lines import SoundLine
     from realtime_nb.archive.saved import SavedHistory
 
-__all__ = ["RATE", "mix", "save_mix"]
+__all__ = ["RATE", "mix", "save_mix", "voices"]
 
 RATE = 24_000
 """Of the mix, in Hz."""
@@ -63,6 +64,26 @@ def _placed(lines: Iterable[SoundLine], heard: Mapping[str, float]) -> Iterator[
         duration_s = min(line.duration_s, heard.get(line.item_id, line.duration_s))
         ends[line.role] = start_s + duration_s
         yield line, float(start_s), duration_s
+
+
+def voices(saved: SavedHistory) -> tuple[Audio, Audio] | None:
+    """Both voices on one time line, a clip each.
+
+    Parameters
+    ----------
+    saved : SavedHistory
+        The conversation.
+
+    Returns
+    -------
+    tuple of Audio, or None
+        The user and the model, equally long, at 24 kHz; None where nothing was said aloud.
+    """
+    lanes = mix(saved)
+    if not len(lanes):
+        return None
+    user, model = (Audio.from_pcm16(lane.astype("<i2").tobytes(), RATE) for lane in lanes.T)
+    return user, model
 
 
 def save_mix(saved: SavedHistory, path: Path) -> None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from realtime_nb import plots
 from realtime_nb.archive.export import export
 from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
+from realtime_nb.archive.mix import voices
 from realtime_nb.archive.reader import Damage, LineFile
 from realtime_nb.archive.rows import payloads
 from realtime_nb.archive.writer import read_sound
 from realtime_nb.audio import Audio
-from realtime_nb.history import EventLog, History
+from realtime_nb.history import Entry, EventLog, History
 from realtime_nb.history.columns import EventColumns
 from realtime_nb.models import ModelCard
 
@@ -121,6 +122,17 @@ class SavedHistory(History):
         lines = self._file.lines(RawLine | UnknownLine | SoundLine, [])
         with no_collection():
             return EVENTS.of_columns({**self._rows.columns(), "payload": payloads(lines, self._numbers)})
+
+    @property
+    def audio(self) -> tuple[Audio, Audio] | None:
+        """Both voices, yours and the model's, a clip each on the same time line; None where nothing was said aloud."""
+        return voices(self)
+
+    def entries(self) -> Iterator[Entry]:
+        """The events themselves, in order; read from the file, one block after the other."""
+        blocks: Iterator[list[Any]] = self._file.lines(Line, [])
+        for lines in blocks:
+            yield from [line for line in lines if isinstance(line, Entry)]
 
     @property
     def plot(self) -> PlotAccessor:

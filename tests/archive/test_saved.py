@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from realtime_nb.archive import Recorder, Writer, open_history
+from realtime_nb.archive import Recorder, Tape, Writer, open_history
 from realtime_nb.archive.writer import read_sound
-from realtime_nb.errors import CassetteError, ConfigError
+from realtime_nb.errors import AudioError, CassetteError, ConfigError
+from realtime_nb.history import EventLog
 from realtime_nb.plots import PlotAccessor
 
 FRAMES = ("history", "turns", "usage", "events", "rate_limits")
@@ -158,3 +160,32 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CassetteError, match="format 99") as caught:
         open_history(tmp_path)
     assert "upgrade" in str(caught.value)
+
+
+def test_both_voices_are_one_plot(talk: Any, keep: Keep) -> None:
+    """The user's and the model's sound lie on one time line, equally long, and the waveform shows them without more."""
+    saved = open_history(keep(talk))
+    user, model = saved.audio
+    assert user.rate == model.rate == 24_000
+    assert user.duration_s == model.duration_s > 3
+    assert np.abs(user[:0.3].samples).max() > 0
+    assert not np.abs(model[:0.3].samples).max()
+    assert len(saved.plot.waveform().lines) + len(saved.plot.waveform().collections) >= 2
+
+
+def test_a_written_conversation_has_no_voices(talk: Any, tmp_path: Path) -> None:
+    """None, and the plot says that there is nothing to draw."""
+    log = EventLog()
+    Recorder(Writer(tmp_path / "quiet", talk.header), log, Tape(log)).close()
+    saved = open_history(tmp_path / "quiet")
+    assert saved.audio is None
+    with pytest.raises(AudioError, match="needs a sound"):
+        saved.plot.waveform()
+
+
+def test_an_opened_conversation_outlives_its_folder(talk: Any, keep: Keep) -> None:
+    """Frames that are read when asked for can still be read when the folder was deleted."""
+    folder = keep(talk)
+    saved = open_history(folder)
+    shutil.rmtree(folder)
+    assert len(saved.events) == len(talk.log) == len(list(saved.entries()))
