@@ -72,7 +72,7 @@ display(photo.stream, photo, voice)"""
 
 
 def test_ipywebrtcs_recorders_are_a_sound_and_a_picture(open_notebook: OpenNotebook) -> None:
-    """What its AudioRecorder and ImageRecorder bring from the page is taken as it is; before that, an error tells why."""
+    """What AudioRecorder and ImageRecorder bring from the page is taken as it is; before that, an error tells why."""
     pytest.importorskip("ipywebrtc", reason="these are ipywebrtc's widgets: pip install '.[lab]'")
     notebook = open_notebook(WEBRTC)
     notebook.run(0)
