@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from realtime_nb.errors import RealtimeError
 from realtime_nb.logs.command import logs_options
+from realtime_nb.replay import replay_options
 
 if TYPE_CHECKING:
     from realtime_nb.engine.weights import Progress
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="run the local engine as a server of the Realtime protocol")
     _models_options(commands.add_parser("models", help="list, fetch, verify or find the local engine's weights"))
     logs_options(commands.add_parser("logs", help="list, show, search or delete the sessions that were kept"))
+    replay_options(commands.add_parser("replay", help="play a cassette: the conversation as it went, what it took"))
     doctor = commands.add_parser("doctor", help="say what works on this machine, and how to mend what does not")
     doctor.set_defaults(run=_doctor)
     return parser

@@ -11,10 +11,10 @@ from typing import Any
 
 from realtime_nb.cassette.reader import Frame, Track
 from realtime_nb.cassette.score import Score
-from realtime_nb.errors import ConfigError, ConnectionClosed
+from realtime_nb.errors import CassetteMiss, ConfigError, ConnectionClosed
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.events import decode_client, decode_server
-from realtime_nb.protocol.ids import SeededIds
+from realtime_nb.protocol.ids import IdFactory, SeededIds
 
 __all__ = ["CassetteTransport", "Speed", "speed_of"]
 
@@ -81,7 +81,8 @@ class CassetteTransport:
 
     def __init__(self, track: Track, *, strict: bool = True, speed: Speed = _at_once) -> None:
         self.track = track
-        self.ids = _RecordedIds(track, self)
+        self._names = _RecordedIds(track, self)
+        self.ids: IdFactory = self._names
         self.begun = dt.datetime.fromisoformat(track.header.begun)
         self.hurried = speed is _at_once
         self.score = Score(track, strict=strict)
@@ -157,6 +158,8 @@ class CassetteTransport:
 
     def _pass(self, frame: Frame) -> None:
         self.score.advance()
+        if frame.direction == "sent":
+            self._names.keep()
         self._t_s, self._real_s = frame.t_s, time.monotonic()
         self._moved.set()
 
@@ -190,7 +193,11 @@ class CassetteTransport:
             return
         self._moved.set()
         await self.settle()
-        frame = self.score.match(text)
+        try:
+            frame = self.score.match(text)
+        except CassetteMiss:
+            self._names.take_back()
+            raise
         self._pass(frame)
         yield decode_client(frame.text), frame.text
 
@@ -209,11 +216,20 @@ class _RecordedIds:
     def __init__(self, track: Track, transport: CassetteTransport) -> None:
         self._transport = transport
         self._ids = SeededIds(track.header.seed, track.header.drawn)
+        self._kept = dict(self._ids.drawn)
 
     def new(self, prefix: str) -> str:
         """Make a name."""
         name = self._transport.score.next_event_id if prefix == "event" else None
         return name or self._ids.new(prefix)
+
+    def keep(self) -> None:
+        """What was named has crossed the wire."""
+        self._kept = dict(self._ids.drawn)
+
+    def take_back(self) -> None:
+        """What was named since has not: the names are free for what comes instead."""
+        self._ids.drawn = dict(self._kept)
 
 
 def _outputs(track: Track) -> list[tuple[str, str]]:
