@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from realtime_nb.audio import Audio
 
@@ -119,3 +120,150 @@ def test_recording_goes_on_while_a_cell_runs(open_notebook: OpenNotebook, mic: P
     assert facts(notebook, "lost_s", "trouble") == {"lost_s": 0, "trouble": None}
     assert heard.duration_s >= 3
     assert likeness(heard, Audio.read(mic)) >= 0.8
+
+
+def alert(notebook: Any, text: str) -> str:
+    """Wait until the recorder says what went wrong, in these words."""
+    notebook.page.wait_for_selector(f"{ALERT}:has-text({json.dumps(text)})")
+    return str(notebook.page.inner_text(ALERT))
+
+
+NO_MICROPHONE = """name => { navigator.mediaDevices.getUserMedia =
+    () => Promise.reject(new DOMException('as the browser says it', name)) }"""
+
+
+def test_a_failure_says_what_happened_and_what_to_do(open_notebook: OpenNotebook, data: Path) -> None:
+    """Refused, missing or busy microphones are told apart, to the person and to the kernel; a file does instead."""
+    notebook = open_notebook(CELL)
+    notebook.run(0)
+    ready(notebook)
+    for name, fact, todo in (
+        ("NotAllowedError", "did not allow the microphone", "allow the microphone"),
+        ("NotFoundError", "No microphone was found", "Plug one in"),
+        ("NotReadableError", "in use by another program", "Close that program"),
+    ):
+        notebook.js(NO_MICROPHONE, name)
+        notebook.page.click(MAIN)
+        assert todo in alert(notebook, fact)
+        notebook.page.wait_for_selector(".rtnb-recorder[data-phase=idle]")
+        assert fact in facts(notebook, "trouble")["trouble"]
+    assert notebook.kernel("recorder.audio").startswith("AudioError: The microphone is in use")
+
+    notebook.page.set_input_files(".rtnb-recorder input[type=file]", data / "goforward.wav")
+    notebook.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
+    duration = Audio.read(data / "goforward.wav").duration_s
+    notebook.page.wait_for_function("() => !document.querySelector('.rtnb-recorder [role=alert]:not([hidden])')")
+    assert facts(notebook, "duration_s", "trouble") == {
+        "duration_s": pytest.approx(duration, abs=0.01),
+        "trouble": None,
+    }
+
+    notebook.page.set_input_files(".rtnb-recorder input[type=file]", data / "transcripts.json")
+    assert "Drop a WAV" in alert(notebook, "no sound the browser can read")
+    assert facts(notebook, "duration_s")["duration_s"] == pytest.approx(duration, abs=0.01)
+
+
+def test_plain_http_says_so_and_takes_a_file(open_notebook: OpenNotebook, lab: Any, data: Path) -> None:
+    """Where the browser offers no microphone because the page is not secure, the widget says that and takes a file."""
+    notebook = open_notebook(CELL, url=f"http://plain-http.test:{lab.port}")
+    notebook.run(0)
+    ready(notebook)
+    notebook.page.click(MAIN)
+    assert "https://" in alert(notebook, "plain HTTP")
+    drop(notebook, data / "goforward.wav")
+    notebook.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
+    assert facts(notebook, "duration_s")["duration_s"] > 1
+
+
+def drop(notebook: Any, path: Path) -> None:
+    """Drop a file on the recorder."""
+    handle = notebook.page.evaluate_handle(
+        """([name, bytes]) => { const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(bytes)], name)); return transfer; }""",
+        [path.name, list(path.read_bytes())],
+    )
+    notebook.page.dispatch_event(".rtnb-recorder .rtnb-drop", "drop", {"dataTransfer": handle})
+
+
+def test_the_microphone_is_given_back(open_notebook: OpenNotebook) -> None:
+    """A closed widget and a restarted kernel leave no open microphone or AudioContext; the page says what to do."""
+    notebook = open_notebook(CELL)
+    notebook.js(WATCH)
+    notebook.run(0)
+    ready(notebook)
+    notebook.page.click(MAIN)
+    wait_for_clock(notebook, 0.5)
+    assert notebook.js(OPEN) == [1, 1]
+    notebook.kernel("recorder.close()")
+    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)")
+    assert notebook.page.locator(MAIN).count() == 0
+    assert facts(notebook, "closed", "lost_s")["closed"] is True
+
+    notebook.run(0)
+    ready(notebook)
+    notebook.page.click(MAIN)
+    wait_for_clock(notebook, 0.5)
+    notebook.restart_kernel()
+    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=20_000)
+    notebook.page.wait_for_selector("text=Run the cell again")
+
+
+WATCH = """() => { window.tracks = []; window.contexts = [];
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async wish => {
+      const stream = await ask(wish); tracks.push(...stream.getTracks()); return stream; };
+    window.AudioContext = class extends AudioContext {
+      constructor(...args) { super(...args); contexts.push(this); } } }"""
+OPEN = (
+    """() => [tracks.filter(t => t.readyState === 'live').length, contexts.filter(c => c.state !== 'closed').length]"""
+)
+
+
+def test_a_second_tab_sees_and_may_take_over(open_notebook: OpenNotebook, chrome: Any, lab: Any) -> None:
+    """Two tabs show one recording; only one has the microphone, and taking it over ends the other's with a word."""
+    first = open_notebook(CELL)
+    first.run(0)
+    ready(first)
+    first.save()
+    name = first.js("() => window.jupyterapp.shell.currentWidget.context.path")
+    second = chrome.open(lab, name)
+    ready(second)
+    first.page.click(MAIN)
+    wait_for_clock(first, 0.5)
+    second.page.wait_for_selector("text=Another tab is recording")
+    second.page.click(f"{MAIN}:has-text('Use it here')")
+    wait_for_clock(second, 0.5)
+    assert "take it over" in alert(first, "Another tab holds the microphone")
+    second.page.click(f"{MAIN}:has-text('Stop')")
+    second.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
+    first.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
+    assert facts(first, "lost_s", "recording") == {"lost_s": 0, "recording": False}
+    second.page.close()
+
+
+@pytest.mark.parametrize(("blocked", "way"), [(["proxy"], "direct"), (["proxy", "direct"], "comm")])
+def test_a_worse_way_carries_all_the_same(
+    open_notebook: OpenNotebook, mic: Path, tmp_path: Path, blocked: list[str], way: str
+) -> None:
+    """Without Jupyter's proxy, or without any socket, every sample arrives too; the widget says why no better way."""
+    notebook = open_notebook(CELL, BUSY.format(seconds=4))
+    if "proxy" in blocked:  # a server without jupyter-server-proxy answers so
+        notebook.page.route("**/proxy/**", lambda route: route.fulfill(status=404))
+    notebook.js(CLOSE, blocked)
+    notebook.run(0)
+    ready(notebook)
+    notebook.run(1, wait=False)
+    record(notebook, 3)
+    notebook.wait_idle()
+    said = facts(notebook, "path.name", "path.why", "lost_s", "trouble")
+    assert (said["path.name"], said["lost_s"], said["trouble"]) == (way, 0, None)
+    assert [why.split(":")[0] for why in said["path.why"]][: len(blocked)] == blocked
+    assert likeness(held(notebook, tmp_path), Audio.read(mic)) >= 0.8
+
+
+CLOSE = """blocked => { const Real = Worker; window.Worker = class extends Real { constructor(url) {
+    const code = `const Real = WebSocket; WebSocket = class extends Real { constructor(url) {
+      const way = url.includes('/proxy/') ? 'proxy' : 'direct';
+      super(${JSON.stringify(blocked)}.includes(way) ? 'ws://127.0.0.1:9/' : url) } };
+      importScripts(${JSON.stringify(url)});`;
+    super(URL.createObjectURL(new Blob([code]))) } } }"""

@@ -32,7 +32,7 @@ export function pathWords({ status, path, rttMs, why }) {
 /** @param {import("./index.js").Context} context */
 export function renderRecorder({ model, el }) {
   adopt();
-  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => (looking?.phase === "recording" || looking?.phase === "paused" ? recording.stop() : recording.record()) });
+  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => (live ? recording.stop() : recording.record()) });
   const pause = h("button", { class: "rtnb-button", type: "button", "aria-pressed": "false", onclick: () => recording.pause() }, icon("pause"), "Pause");
   const play = h("button", { class: "rtnb-button", type: "button", onclick: () => recording.play() });
   const time = h("output", { class: "rtnb-time", "aria-label": "Recorded" }, "0:00.0");
@@ -61,8 +61,7 @@ export function renderRecorder({ model, el }) {
   el.append(card);
   const wave = new Wave(box, { role: "user", height: 40 });
 
-  /** @type {import("./recording.js").Look | null} */
-  let looking = null;
+  let live = false; // this page records, or holds its recording
   let frame = 0;
 
   /** @param {FileList | null | undefined} files */
@@ -73,7 +72,7 @@ export function renderRecorder({ model, el }) {
 
   /** @param {HTMLElement} button @param {string} name @param {string} words */
   const label = (button, name, words) => {
-    if (button.dataset.icon !== name) button.replaceChildren(icon((button.dataset.icon = name)), words);
+    if (button.textContent !== words) button.replaceChildren(icon(name), words);
   };
 
   function follow() {
@@ -83,13 +82,12 @@ export function renderRecorder({ model, el }) {
 
   /** @param {import("./recording.js").Look} look */
   function draw(look) {
-    looking = look;
-    const live = look.phase === "recording" || look.phase === "paused";
+    live = (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
     const open = look.media.status === "open";
     el.dataset.phase = look.phase;
     label(record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
     record.disabled = !open || look.phase === "asking" || look.phase === "loading";
-    pause.disabled = !live || look.elsewhere;
+    pause.disabled = !live;
     pause.setAttribute("aria-pressed", String(look.phase === "paused"));
     label(play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
     play.disabled = !open || look.phase !== "done";

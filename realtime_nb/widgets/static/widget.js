@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 913680564993a916554195f5819d2d745ca85efdd1c40358b576dfe2a10dd418
+// sources: 80e04c4305493fd06d9f5a1c3a2e98837581d1070d9eb064d592529b4b5baace
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -681,7 +681,7 @@ function mindKernel({ model, el }) {
 // meter.js
 function shares(parts3, most) {
   const total = parts3.reduce((sum, [, amount]) => sum + amount, 0);
-  const scale = 100 / Math.max(most, total, Number.MIN_VALUE);
+  const scale = 100 / (Math.max(most, total) || 1);
   return parts3.map(([kind, amount]) => ({ kind, percent: Math.max(0, amount * scale) }));
 }
 function renderMeter({ model, el }) {
@@ -1983,7 +1983,7 @@ ${why.join("\n")}` : ""}`;
 }
 function renderRecorder({ model, el }) {
   adopt();
-  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => looking?.phase === "recording" || looking?.phase === "paused" ? recording.stop() : recording.record() });
+  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => live ? recording.stop() : recording.record() });
   const pause = h("button", { class: "rtnb-button", type: "button", "aria-pressed": "false", onclick: () => recording.pause() }, icon("pause"), "Pause");
   const play = h("button", { class: "rtnb-button", type: "button", onclick: () => recording.play() });
   const time = h("output", { class: "rtnb-time", "aria-label": "Recorded" }, "0:00.0");
@@ -2011,27 +2011,26 @@ function renderRecorder({ model, el }) {
   );
   el.append(card);
   const wave = new Wave(box, { role: "user", height: 40 });
-  let looking = null;
+  let live = false;
   let frame = 0;
   const take = (files) => {
     if (files?.length) recording.load(files[0]);
     input.value = "";
   };
   const label2 = (button, name, words2) => {
-    if (button.dataset.icon !== name) button.replaceChildren(icon(button.dataset.icon = name), words2);
+    if (button.textContent !== words2) button.replaceChildren(icon(name), words2);
   };
   function follow() {
     wave.cursor = recording.cursor;
     frame = recording.cursor === null ? 0 : requestAnimationFrame(follow);
   }
   function draw(look) {
-    looking = look;
-    const live = look.phase === "recording" || look.phase === "paused";
+    live = (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
     const open = look.media.status === "open";
     el.dataset.phase = look.phase;
     label2(record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
     record.disabled = !open || look.phase === "asking" || look.phase === "loading";
-    pause.disabled = !live || look.elsewhere;
+    pause.disabled = !live;
     pause.setAttribute("aria-pressed", String(look.phase === "paused"));
     label2(play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
     play.disabled = !open || look.phase !== "done";
@@ -2132,15 +2131,17 @@ function words({ who, text = "", state = "done", name = "", output = "", picture
   return `${shown}${text}${state === "open" ? "…" : ""}`;
 }
 function advice(talk, media, { mic, trouble, audible }) {
+  const { phase } = talk;
   if (media.status === "closed") return { text: media.trouble ?? "The connection to the kernel has ended.", alert: true };
   if (media.trouble) return { text: media.trouble, alert: true };
-  if (talk.phase === "closed") return { ...talk.note ?? { text: PHASES.closed }, alert: true };
+  if (phase === "closed") return { ...talk.note ?? { text: PHASES.closed }, alert: true };
   if (media.status === "open" && !media.owner)
     return { text: "Another tab has the microphone and the sound of this talk.", todo: "What is said shows here too.", act: "claim" };
   if (trouble) return { ...trouble, alert: true };
   if (talk.note) return { ...talk.note, alert: true };
-  if (!audible && talk.phase === "speaking") return { text: "The browser holds the sound back until you click or press a key here." };
+  if (!audible && phase === "speaking") return { text: "The browser holds the sound back until you click or press a key here." };
   if (mic === "opening") return { text: "The browser asks whether this page may hear you: allow it." };
+  if (phase === "listening" && !talk.order.length) return { text: "Say something. Speak over the answer to interrupt it." };
   return null;
 }
 function spending(meter) {
@@ -2356,11 +2357,11 @@ var STYLE = `
 .rtnb-talk .rtnb-voices .rtnb-wave { height: 34px; }
 .rtnb-talk .rtnb-who { font-size: 12px; font-weight: 600; white-space: nowrap; }
 .rtnb-talk .rtnb-who.is-user { color: var(--rtnb-user); }
-.rtnb-talk .rtnb-who.is-assistant { color: var(--rtnb-model); }
+.rtnb-talk .rtnb-who.is-assistant { color: color-mix(in srgb, var(--rtnb-model) 60%, var(--rtnb-ink)); }
 .rtnb-talk .rtnb-who.is-call { color: var(--rtnb-tool); }
 .rtnb-talk .rtnb-who.is-system { color: var(--rtnb-hint); }
-.rtnb-talk .rtnb-log { list-style: none; margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
-.rtnb-talk .rtnb-log:empty { display: none; }
+.rtnb-talk .rtnb-log { margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
+.rtnb-talk .rtnb-log ol { list-style: none; margin: 0; padding: 0; }
 .rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 2px; margin: 0; }
 .rtnb-talk .rtnb-log .rtnb-who { padding-top: 1px; }
 .rtnb-talk .rtnb-said { white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -2408,12 +2409,14 @@ var TalkView = class {
     this.end = h("button", { class: "rtnb-button", type: "button", onclick: () => this.booth.end() }, "End");
     this.user = h("div", { class: "rtnb-wave" });
     this.model = h("div", { class: "rtnb-wave" });
-    this.log = h("ol", { class: "rtnb-log", role: "log", "aria-live": "off", "aria-label": "Transcript", tabIndex: 0 });
+    this.lines = h("ol");
+    this.log = h("div", { class: "rtnb-log", role: "log", "aria-live": "off", "aria-label": "Transcript", tabIndex: 0 }, this.lines);
     this.spoken = h("div", { class: "rtnb-sr", "aria-live": "polite" });
     this.note = h("div", { class: "rtnb-note", role: "alert", hidden: true });
     this.hold = h("button", { class: "rtnb-button rtnb-hold", type: "button" }, "Hold to talk ", h("kbd", { "aria-hidden": "true" }, "Space"));
     this.line = h("input", { type: "text", placeholder: "Type instead…", "aria-label": "Type a message", autocomplete: "off" });
     this.type = h("form", { class: "rtnb-type", onsubmit: (event) => this.send(event) }, this.line, h("button", { class: "rtnb-button", type: "submit" }, "Send"));
+    this.ask = h("div", { class: "rtnb-row" }, this.hold, this.type);
     this.money = h("span", { class: "rtnb-time" });
     this.full = h("span");
     this.path = h("summary");
@@ -2433,7 +2436,7 @@ var TalkView = class {
       ),
       this.log,
       this.spoken,
-      h("div", { class: "rtnb-row" }, this.hold, this.type),
+      this.ask,
       h("div", { class: "rtnb-foot" }, this.money, h("span", { class: "rtnb-bar", "aria-hidden": "true" }, this.full), this.ways)
     );
     this.el.tabIndex = 0;
@@ -2494,10 +2497,10 @@ var TalkView = class {
     set(this.talk, "hidden", mic !== "off" || dead);
     set(this.mute, "hidden", mic === "off" || dead);
     this.mute.setAttribute("aria-pressed", String(now.muted));
-    set(this.stop, "disabled", !now.busy || dead);
-    set(this.hold, "disabled", dead);
+    set(this.stop, "hidden", dead);
+    set(this.stop, "disabled", !now.busy);
+    set(this.ask, "hidden", dead);
     this.hold.setAttribute("aria-pressed", String(now.held));
-    for (const field of this.type.elements) set(field, "disabled", dead);
     set(this.end, "hidden", media.state.status === "closed");
     this.showNote();
     this.showLines();
@@ -2513,14 +2516,14 @@ var TalkView = class {
     this.note.classList.toggle("is-alert", !!found?.alert);
     this.note.replaceChildren();
     if (!found) return;
-    this.note.append(found.text);
-    if (found.todo) this.note.append(" ", looksLikeCode(found.todo) ? h("code", {}, found.todo) : found.todo);
+    this.note.append(sentence(found.text));
+    if (found.todo) this.note.append(" ", looksLikeCode(found.todo) ? h("span", {}, "Try: ", h("code", {}, found.todo)) : found.todo);
     if (found.act === "claim") this.note.append(" ", h("button", { class: "rtnb-button", type: "button", onclick: () => this.booth.claim() }, "Use it here"));
   }
   showLines() {
     const { talk } = this.booth;
     if (talk === this.talkShown && this.rows.size === talk.order.length) return;
-    const { log } = this;
+    const { log, lines } = this;
     const low = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     const finished = talk.order.filter((id) => this.finish(id));
     for (const [id, { row }] of this.rows) if (!talk.lines.has(id)) this.rows.delete(id) && row.remove();
@@ -2529,9 +2532,10 @@ var TalkView = class {
         /** @type {import("./talk_model.js").Line} */
         talk.lines.get(id)
       );
-      if (log.children[place] !== row) log.insertBefore(row, log.children[place] ?? null);
+      if (lines.children[place] !== row) lines.insertBefore(row, lines.children[place] ?? null);
     });
     this.talkShown = talk;
+    log.hidden = !talk.order.length;
     if (low) log.scrollTop = log.scrollHeight;
     if (finished.length) this.spoken.textContent = finished.map((id) => this.read(id)).join(" ");
   }
@@ -2586,6 +2590,9 @@ var TalkView = class {
 };
 function set(target, name, value) {
   if (target && target[name] !== value) target[name] = value;
+}
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…:)]$/.test(text) ? "" : ".");
 }
 function looksLikeCode(text) {
   return /^[\w.]+ ?(=|\()/.test(text);
