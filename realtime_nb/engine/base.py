@@ -189,8 +189,13 @@ class Llm(Protocol):
         """Tokens in `text`, by the model's own tokenizer."""
         ...
 
-    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
-        """Put a prefix (instructions, tools) into the KV cache, so that the next chat starts fast."""
+    def warm(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, cancel: Cancel | None = None
+    ) -> None:
+        """Put a prefix (instructions, tools) into the KV cache, so that the next chat starts fast.
+
+        Cancelled, it leaves what it has read so far, and has let go of the cache when it returns.
+        """
         ...
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:

@@ -251,11 +251,13 @@ class HttpLlm(_Stage):
         """Tokens in `text`, roughly."""
         return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
-    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
+    def warm(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, cancel: Cancel | None = None
+    ) -> None:
         """Let a server on this machine read the prefix; a hosted one would bill it."""
         if self._at.is_loopback:
             request = ChatRequest((*messages, ChatMessage("user", "Hello.")), tuple(tools), max_tokens=1)
-            for _delta in self.chat(request, cancel=Cancel()):
+            for _delta in self.chat(request, cancel=cancel or Cancel()):
                 pass
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:

@@ -113,13 +113,16 @@ class LlamaLlm:
         """Tokens in `text`, by the model's own tokenizer."""
         return self._count(text) if text else 0
 
-    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
+    def warm(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, cancel: Cancel | None = None
+    ) -> None:
         """Read a prefix into the cache; every later chat that begins with it starts at its end."""
         request = ChatRequest((*messages, ChatMessage("user", "Hello.")), tuple(tools), max_tokens=1)
-        body = {**self._body(request), "stream": False, "return_progress": False}
+        body = self._body(request)
+        given_up = (cancel or Cancel()).is_set
         with self._placed(body) as index:
-            self._run(body | {"id_slot": index})
-            name = self._slots.keep(_prompt_text(body))
+            self._run(body | {"id_slot": index}, lambda _chunk: given_up())
+            name = None if given_up() else self._slots.keep(_prompt_text(body))
             if name is not None:
                 self._ask(f"/slots/{index}?action=save", {"filename": name})
 

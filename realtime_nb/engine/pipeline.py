@@ -44,7 +44,7 @@ class Pipeline:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def warm(self, instructions: str, tools: Sequence[FunctionTool]) -> None:
+    def warm(self, instructions: str, tools: Sequence[FunctionTool], cancel: Cancel) -> None:
         """Put a prefix into the brain's cache.
 
         Parameters
@@ -53,8 +53,10 @@ class Pipeline:
             The session's.
         tools : sequence of FunctionTool
             The session's.
+        cancel : Cancel
+            Set when somebody wants an answer meanwhile.
         """
-        self._engine.llm.warm((system_message(instructions),), tools_of(tools))
+        self._engine.llm.warm((system_message(instructions),), tools_of(tools), cancel=cancel)
 
     def generate(self, request: GenerateRequest, response_id: str, emit: Emit, cancel: Cancel) -> None:
         """Answer; blocks until the answer is complete or cancelled.

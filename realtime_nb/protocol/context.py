@@ -285,6 +285,7 @@ def cached_split(context: Context, prompt_tokens: int, cached_tokens: int) -> In
         image_tokens=read.image,
         cached_tokens=text + audio + image,
         cached_tokens_details=CachedTokens(text_tokens=text, audio_tokens=audio, image_tokens=image),
+        image_tokens_estimated=bool(read.image),
     )
 
 

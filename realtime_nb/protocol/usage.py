@@ -46,6 +46,8 @@ class InputTokens(Value, frozen=True, kw_only=True):
     image_tokens: int = always(0)
     cached_tokens: int = always(0)
     cached_tokens_details: CachedTokens = always(CachedTokens())
+    image_tokens_estimated: bool = False
+    """Ours: true, and only then written, where ``image_tokens`` are an estimate: see :func:`image_tokens`."""
 
 
 class OutputTokens(Value, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ def _add_input(a: InputTokens, b: InputTokens) -> InputTokens:
         image_tokens=a.image_tokens + b.image_tokens,
         cached_tokens=a.cached_tokens + b.cached_tokens,
         cached_tokens_details=_add_counts(a.cached_tokens_details, b.cached_tokens_details),
+        image_tokens_estimated=a.image_tokens_estimated or b.image_tokens_estimated,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from realtime_nb.engine.base import Cancel
@@ -19,6 +20,8 @@ __all__ = ["Answering", "Speaking"]
 SETTLED_S = 0.05
 """A session's first events often change its instructions; what is overtaken within this time is not computed."""
 
+LET_GO_S = 1.0
+"""How long a response waits at most for a cancelled warming to let go of the cache: the next batch, as a rule."""
 ECHO_S = 0.5
 """How long after its sound an answer may still be heard: the client began to play it later than it was sent."""
 
@@ -54,7 +57,8 @@ class Speaking:
         self._report = report
         self._cancels: dict[str, Cancel] = {}
         self._loop = asyncio.get_running_loop()
-        self._to_warm: Warm | None = None
+        self._warming = Cancel()
+        self._stoking: Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard_until = 0.0
 
@@ -65,10 +69,10 @@ class Speaking:
         return Answering(made_or_played, playing=now < self._heard_until + ECHO_S)
 
     def generate(self, effect: Generate) -> None:
-        """Begin a response; it brings its own prefix."""
-        self._to_warm = None
+        """Begin a response; it brings its own prefix, and goes on where the warming of it had got to."""
+        stoking = self._stop_warming()
         cancel = self._cancels[effect.response_id] = Cancel()
-        self._crew.speakers.submit(self._run, effect.response_id, effect.request, cancel)
+        self._crew.speakers.submit(self._run, effect.response_id, effect.request, cancel, stoking)
 
     def stop(self, effect: Stop) -> None:
         """Stop a response, begun or not."""
@@ -83,20 +87,32 @@ class Speaking:
 
     def warm(self, effect: Warm) -> None:
         """Put a prefix into the cache once the client has stopped changing it; only the newest one matters."""
-        self._to_warm = effect
+        self._stop_warming()
+        self._timer = self._loop.call_later(SETTLED_S, self._begin_warming, effect)
+
+    def _begin_warming(self, effect: Warm) -> None:
+        self._warming = Cancel()
+        self._stoking = self._crew.stoker.submit(self._stoke, effect, self._warming)
+
+    def _stop_warming(self) -> Future[None] | None:
+        """Warm nothing any more; gives the work that is about to let go of the cache."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(SETTLED_S, self._crew.stoker.submit, self._stoke, effect)
+        self._warming.set()
+        stoking, self._stoking = self._stoking, None
+        return None if stoking is None or stoking.cancel() else stoking
 
     def close(self) -> None:
         """Stop everything."""
-        self._to_warm = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_warming()
         while self._cancels:
             self._cancels.popitem()[1].set()
 
-    def _run(self, response_id: str, request: GenerateRequest, cancel: Cancel) -> None:
+    def _run(
+        self, response_id: str, request: GenerateRequest, cancel: Cancel, stoking: Future[None] | None = None
+    ) -> None:
+        if stoking is not None:
+            wait({stoking}, timeout=LET_GO_S)
         if cancel.is_set():
             return
 
@@ -114,10 +130,10 @@ class Speaking:
         finally:
             self._cancels.pop(response_id, None)
 
-    def _stoke(self, effect: Warm) -> None:
-        if effect is not self._to_warm:
+    def _stoke(self, effect: Warm, cancel: Cancel) -> None:
+        if cancel.is_set():
             return
         try:
-            self._pipeline.warm(effect.instructions, effect.tools)
+            self._pipeline.warm(effect.instructions, effect.tools, cancel)
         except Exception as fault:  # a cold cache is slow, and no more than that
             logger.warning("warming failed: %s", type(fault).__name__, exc_info=fault)

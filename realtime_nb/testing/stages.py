@@ -164,7 +164,9 @@ class StubLlm:
         """A token a word or mark."""
         return len(re.findall(r"\w+|[^\w\s]", text))
 
-    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
+    def warm(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, cancel: Cancel | None = None
+    ) -> None:
         """Nothing to warm."""
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:

@@ -22,6 +22,7 @@ RECORDED = json.loads((Path(__file__).parents[1] / "data" / "protocol_events.jso
 
 OURS_ALONE = {
     "brain",  # which local models answer
+    "image_tokens_estimated",  # that they are
     "object",  # their session types leave it out; the wire has it
     "id",
     "expires_at",

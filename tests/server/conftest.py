@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -154,7 +155,9 @@ class SlowLlm:
         """Words."""
         return len(text.split())
 
-    def warm(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> None:
+    def warm(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), *, cancel: Cancel | None = None
+    ) -> None:
         """Nothing to warm."""
 
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
@@ -217,6 +220,23 @@ class _BrokenEars:
     def stream(self) -> Any:
         """A stream that fails."""
         return _Broken(StubVad().stream())
+
+
+# ---------------------------------------------------------------- telephones
+@pytest.fixture
+def tone_snr_db() -> Callable[[Audio, float], float]:
+    """How well half a second near the beginning of a sound is a tone of so many Hz: 37 dB is all that G.711 can."""
+
+    def measure(heard: Audio, frequency_hz: float) -> float:
+        rate = heard.rate
+        start = np.flatnonzero(np.abs(heard.samples) > 0.15)[0] + rate // 8
+        piece = heard.samples[start : start + rate // 2].astype(np.float64)
+        t = 2 * np.pi * frequency_hz * np.arange(len(piece)) / rate
+        basis = np.stack([np.sin(t), np.cos(t)], axis=1)
+        fit = basis @ np.linalg.lstsq(basis, piece, rcond=None)[0]
+        return float(10 * np.log10((fit**2).sum() / ((piece - fit) ** 2).sum()))
+
+    return measure
 
 
 # ---------------------------------------------------------------- servers for the openai clients

@@ -64,6 +64,7 @@ def test_the_brain_reads_what_is_in_a_chart(serve: Any, dial: Any) -> None:
     assert prompt.endswith("What is this?")
     assert "640 by 480" in done["output"][0]["content"][0]["text"]
     assert done["usage"]["input_token_details"]["image_tokens"] == image_tokens(640, 480)
+    assert done["usage"]["input_token_details"]["image_tokens_estimated"] is True
 
 
 @reads_text
@@ -98,3 +99,8 @@ def test_a_brain_that_sees_gets_the_picture_itself(serve: Any, dial: Any) -> Non
     url = data_url(sign())
     show(serve, dial, llm, url)
     assert (llm.requests[-1].messages[-1].images, llm.requests[-1].messages[-1].text) == ((url,), "What is this?")
+
+
+def test_without_a_picture_nothing_is_estimated(caller: Any) -> None:
+    """The mark of an estimate is on the usage of responses that read a picture, and on no other."""
+    assert "image_tokens_estimated" not in caller.say("Hello")["usage"]["input_token_details"]
