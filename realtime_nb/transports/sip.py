@@ -163,6 +163,11 @@ class PhoneLine:
                 await self.until(lambda: not self._agent.asks)
         self.close()
 
+    def abandon(self) -> None:
+        """Tell the other end that it is over, and close without waiting for its answer."""
+        self._do(self._agent.hang_up(self._call, self._loop.time()))
+        self.close()
+
     def close(self) -> None:
         """Close everything at once."""
         for timer in (self._wake, self._beat_at):
@@ -259,8 +264,8 @@ async def open_line(target: str, *, timeout_s: float = 30.0) -> PhoneLine:
     try:
         path = await (_by_tcp if uri.transport == "tcp" else _by_udp)(line, peer, local)
         await line.dial(target, path, timeout_s)
-    except BaseException:
-        line.close()
+    except BaseException:  # a cancel, too: nobody is left to ring for
+        line.abandon()
         raise
     return line
 

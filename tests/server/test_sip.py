@@ -8,6 +8,7 @@ import itertools
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from realtime_nb.audio import Audio
+from realtime_nb.engine.base import Cancel
 from realtime_nb.errors import ConfigError, ConnectError
 from realtime_nb.secret import Secret
 from realtime_nb.server.command import parse_options
@@ -111,7 +113,7 @@ def test_keys_and_events_reach_a_sideband(serve: Any, dial: Any) -> None:
     assert peer.closed() == (1000, "The session has ended.")
 
 
-def test_the_session_hears_the_line_as_well_as_g711_can(serve: Any, dial: Any) -> None:
+def test_the_session_hears_the_line_as_well_as_g711_can(serve: Any, dial: Any, tone_snr_db: Any) -> None:
     """What the caller says, as the conversation keeps it, has 35 dB and more; so has what the caller hears."""
     serving = serve(options(), stub_engine(tts=_Tone()))
     tone = Audio.tone(440, 0.8, RATE, peak_dbfs=-6).samples
@@ -126,8 +128,8 @@ def test_the_session_hears_the_line_as_well_as_g711_can(serve: Any, dial: Any) -
 
     item, answer = call(serving, talk)
     kept = Audio.from_wire(base64.b64decode(item["content"][0]["audio"]), "audio/pcmu")
-    assert _tone_snr_db(kept) >= 35
-    assert _tone_snr_db(answer) >= 35
+    assert tone_snr_db(kept, 440) >= 35
+    assert tone_snr_db(answer, 440) >= 35
 
 
 class _Tone(StubTts):
@@ -136,16 +138,6 @@ class _Tone(StubTts):
     def speak(self, text: str, *, voice: str, speed: float, cancel: Any) -> Iterator[Any]:
         """Two seconds of it."""
         yield Audio.tone(440, 2.0, self.rate, peak_dbfs=-6).samples
-
-
-def _tone_snr_db(heard: Audio) -> float:
-    """How well half a second near the beginning of a sound is a tone of 440 Hz."""
-    start = np.flatnonzero(np.abs(heard.samples) > 0.2)[0] + RATE // 8
-    piece = heard.samples[start : start + RATE // 2].astype(np.float64)
-    t = np.arange(len(piece)) / RATE
-    basis = np.stack([np.sin(2 * np.pi * 440 * t), np.cos(2 * np.pi * 440 * t)], axis=1)
-    fit = basis @ np.linalg.lstsq(basis, piece, rcond=None)[0]
-    return float(10 * np.log10((fit**2).sum() / ((piece - fit) ** 2).sum()))
 
 
 def test_speaking_up_silences_the_answer_and_cuts_the_conversation(serve: Any, dial: Any) -> None:
@@ -316,3 +308,19 @@ def test_the_doors_of_calls_are_guarded(serve: Any) -> None:
     url = f"{serving.http}/v1/realtime/calls/rtc_none/hangup"
     assert httpx.post(url).status_code == 401
     assert httpx.post(url, headers=serving.headers).status_code == 404
+
+
+@pytest.mark.models
+@pytest.mark.timeout(180)
+def test_a_question_on_the_telephone_is_answered_by_the_real_engine(serve: Any, real_engine: Any, data: Path) -> None:
+    """A recorded question goes over the line as G.711; what comes back is speech that the recogniser can read."""
+    serving = serve(options(), real_engine)
+    question = Audio.read(data / "question.wav").resample(RATE).samples
+
+    async def talk(line: PhoneLine) -> Audio:
+        await say(line, question)
+        return await hear(line)
+
+    answer = call(serving, talk)
+    words = real_engine.asr.transcribe(answer.resample(real_engine.asr.rate).samples, cancel=Cancel()).text
+    assert len(words.split()) >= 3

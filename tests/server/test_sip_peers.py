@@ -1,0 +1,311 @@
+"""Telephones that other people wrote call a server with stub stages: aiosipua, sipp, baresip."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime_nb.audio import Audio
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.phone_options import PhoneOptions
+from realtime_nb.testing.stages import StubTts, stub_engine
+
+pytestmark = pytest.mark.peer
+
+RATE = 8_000
+TONE_HZ = 440
+GOOD_DB = 35
+SAID = Audio.tone(TONE_HZ, 1.0, RATE, peak_dbfs=-6)
+WAIT_S = 20.0
+
+
+def needs(program: str) -> Any:
+    """Skip where a program of the system is missing."""
+    missing = shutil.which(program) is None
+    return pytest.mark.skipif(missing, reason=f"{program} is not installed: apt-get install sip-tester baresip-core")
+
+
+@pytest.fixture
+def serving(serve: Any) -> Any:
+    """A server that takes calls, and answers in long hums."""
+    options = ServerOptions(phone=PhoneOptions(port=0))
+    return serve(options, stub_engine(tts=StubTts(seconds_per_word=1.0)))
+
+
+class Witness:
+    """A sideband that attaches to the next call and sees it through one turn."""
+
+    def __init__(self, serving: Any, dial: Any, *, keys: int = 0) -> None:
+        self.keys: list[str] = []
+        self.kept: Audio | None = None
+        self.voice = ""
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._watch, args=(serving, dial, keys), daemon=True)
+        self._thread.start()
+
+    def _watch(self, serving: Any, dial: Any, keys: int) -> None:
+        try:
+            peer = dial(serving, f"?call_id={_next_call(serving)}")
+            self.voice = peer.until("session.created")["session"]["audio"]["output"]["voice"]
+            item = peer.until("input_audio_buffer.committed")["item_id"]
+            peer.send("conversation.item.retrieve", item_id=item)
+            content = peer.until("conversation.item.retrieved")["item"]["content"][0]
+            self.kept = Audio.from_wire(base64.b64decode(content["audio"]), "audio/pcmu")
+            while len(pressed := peer.all("input_audio_buffer.dtmf_event_received")) < keys:
+                peer.receive()
+            self.keys = [event["event"] for event in pressed]
+        except BaseException as fault:  # noqa: BLE001 - told where it is waited for
+            self._fault = fault
+
+    def done(self) -> Witness:
+        """What it saw, once it has seen all."""
+        self._thread.join(WAIT_S)
+        if self._fault is not None:
+            raise self._fault
+        assert not self._thread.is_alive(), "the call did not come to its end"
+        return self
+
+    @property
+    def hum_hz(self) -> float:
+        """The note in which the scripted voice answers."""
+        return 110 + 20 * (sum(self.voice.encode()) % 12)
+
+
+def _next_call(serving: Any) -> str:
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        for name in list(serving.hub.calls._calls):
+            if serving.hub.find(name) is not None:
+                return str(name)
+        time.sleep(0.01)
+    raise AssertionError("no call came")
+
+
+def released(serving: Any) -> bool:
+    """Wait until the server has no call any more."""
+    end = time.monotonic() + WAIT_S
+    while (len(serving.hub.calls) or serving.hub.sessions) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not len(serving.hub.calls) and not serving.hub.sessions
+
+
+# ---------------------------------------------------------------- aiosipua
+def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Callable[..., float]) -> None:
+    """A pip-only telephone: 35 dB and more each way, a spoken question answered in sound, keys told."""
+    witness = Witness(serving, dial, keys=2)
+    heard = asyncio.run(_aiosipua(serving.sip))
+    witness.done()
+    assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
+    assert tone_snr_db(heard, witness.hum_hz) >= GOOD_DB
+    assert witness.keys == ["7", "#"]
+    assert released(serving)
+
+
+async def _aiosipua(address: tuple[str, int]) -> Audio:
+    """Call, speak, listen, press two keys, hang up; gives what was heard."""
+    from aiosipua.rtp_bridge import CallSession
+    from aiosipua.sdp import parse_sdp
+    from aiosipua.sdp_negotiate import build_sdp
+    from aiosipua.transport import UdpSipTransport
+    from aiosipua.uac import SipUAC
+
+    wire = UdpSipTransport()
+    wire.local_addr = ("127.0.0.1", 0)
+    await wire.start()
+    wire.local_addr = wire._udp_transport.get_extra_info("sockname")
+    uac = SipUAC(wire)
+    wire.on_message = lambda message, source: (
+        uac.handle_response(message, source) if hasattr(message, "status_code") else None
+    )
+    rtp_port = _free_port()
+    offer = build_sdp("127.0.0.1", rtp_port, 0, "PCMU")
+    call = uac.send_invite("sip:alice@127.0.0.1", "sip:bob@127.0.0.1", address, offer)
+    heard = bytearray()
+    try:
+        await call.wait_answered(10)
+        answer = call.sdp_answer if not isinstance(call.sdp_answer, bytes) else parse_sdp(call.sdp_answer.decode())
+        media = CallSession("127.0.0.1", rtp_port, answer)
+        await media.start()
+        media.on_audio = lambda pcm, _at: heard.extend(pcm)
+        await _speak(media)
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if np.abs(np.frombuffer(bytes(heard), "<i2")).max(initial=0) > 3_000 and len(heard) > 4 * RATE * 2:
+                break
+        media.send_dtmf("7")
+        await asyncio.sleep(0.4)
+        media.send_dtmf("#")
+        await asyncio.sleep(0.4)
+        call.hangup(uac)
+        await asyncio.sleep(0.1)
+        await media.close()
+    finally:
+        uac.close()
+        await wire.stop()
+    return Audio.from_pcm16(bytes(heard), RATE)
+
+
+async def _speak(media: Any) -> None:
+    """A second of tone, and one of silence, at their pace."""
+    pcm = (SAID + Audio.silence(1.0, RATE)).to_pcm16()
+    start = asyncio.get_running_loop().time()
+    for number in range(len(pcm) // 320):
+        media.send_audio_pcm(pcm[320 * number : 320 * number + 320], 160 * number)
+        await asyncio.sleep(max(0.0, start + (number + 1) * 0.02 - asyncio.get_running_loop().time()))
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# ---------------------------------------------------------------- sipp
+SCENARIO = """<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="a caller who speaks">
+  <send retrans="500"><![CDATA[
+INVITE sip:bob@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:bob@[remote_ip]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=sipp 1 1 IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [rtpstream_audio_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="200" rrs="true"/>
+  <send><![CDATA[
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:bob@[remote_ip]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <nop><action><exec rtp_stream="@SOUND@,1,0,PCMU/8000"/></action></nop>
+  <pause milliseconds="2500"/>
+  <send retrans="500"><![CDATA[
+INFO [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:bob@[remote_ip]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 2 INFO
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+Content-Type: application/dtmf-relay
+Content-Length: [len]
+
+Signal=9
+Duration=160
+]]></send>
+  <recv response="200"/>
+  <send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:bob@[remote_ip]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 3 BYE
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <recv response="200"/>
+</scenario>
+"""
+
+
+@needs("sipp")
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+def test_sipp_talks_with_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], transport: str
+) -> None:
+    """The testers' telephone, by UDP and by TCP: heard at 35 dB and more, its key told, its call released."""
+    sound = tmp_path / "said.ul"
+    sound.write_bytes((SAID + Audio.silence(2.0, RATE)).to_wire("audio/pcmu"))
+    scenario = tmp_path / "caller.xml"
+    scenario.write_text(SCENARIO.replace("@SOUND@", str(sound)))
+    witness = Witness(serving, dial, keys=1)
+    command = ["sipp", f"127.0.0.1:{serving.sip[1]}", "-sf", str(scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
+    command += ["-t", transport, "-m", "1", "-timeout", "20s", "-timeout_error", "-trace_err", "-error_file"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "errors")], capture_output=True, timeout=60, check=False, cwd=tmp_path
+    )
+    errors = (tmp_path / "errors").read_text() if (tmp_path / "errors").exists() else ""
+    assert done.returncode == 0, errors + done.stdout.decode(errors="replace")[-2000:]
+    witness.done()
+    assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
+    assert witness.keys == ["9"]
+    assert released(serving)
+
+
+# ---------------------------------------------------------------- baresip
+BARESIP = """
+module_path /usr/lib/baresip/modules
+module g711.so
+module aufile.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+sip_listen 127.0.0.1:0
+net_interface 127.0.0.1
+audio_source aufile,{said}
+audio_player aufile,{heard}
+audio_alert aufile,{heard}
+audio_srate 8000
+audio_channels 1
+snd_path {folder}
+rtp_ports 30000-39999
+"""
+
+
+@needs("baresip")
+def test_baresip_talks_with_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float]
+) -> None:
+    """A telephone that people use: 35 dB and more each way."""
+    said = (Audio.silence(0.5, RATE) + SAID + Audio.silence(8.0, RATE)).save(tmp_path / "said.wav")
+    settings = BARESIP.format(said=said, heard=tmp_path / "heard.wav", folder=tmp_path)
+    (tmp_path / "config").write_text(settings)
+    (tmp_path / "accounts").write_text("<sip:alice@127.0.0.1>;regint=0;audio_codecs=PCMU\n")
+    (tmp_path / "contacts").write_text("")
+    witness = Witness(serving, dial)
+    command = ["baresip", "-f", str(tmp_path), "-e", f"/dial sip:bob@127.0.0.1:{serving.sip[1]}", "-t", "7"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    witness.done()
+    assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
+    heard = next(iter(tmp_path.glob("dump-*-dec.wav")), tmp_path / "heard.wav")
+    assert heard.exists(), done.stdout.decode(errors="replace")[-2000:]
+    assert tone_snr_db(Audio.read(heard), witness.hum_hz) >= GOOD_DB
+    assert released(serving)
