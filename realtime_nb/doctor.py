@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Finding", "examine", "table"]
+from realtime_nb.findings import Finding, Findings, kernel
 
-
-State = Literal["ok", "broken", "absent"]
+__all__ = ["Finding", "Findings", "examine", "table"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Parameters
-    ----------
-    name : str
-        What was looked at.
-    state : str
-        ``ok``, ``broken``, or ``absent`` where it is optional and not there.
-    fact : str
-        What was found.
-    hint : str, optional
-        A line that runs and mends it.
-    """
-
-    name: str
-    state: State
-    fact: str
-    hint: str | None = None
-
-
-def examine() -> list[Finding]:
+def examine() -> Findings:
     """Look at everything a session may need; changes nothing and fetches nothing.
 
     Returns
     -------
-    list of Finding
+    Findings
         In the order in which a person would mend them.
     """
-    return [finding for look in _LOOKS for finding in look()]
+    return Findings(finding for look in _LOOKS for finding in look())
 
 
-def table(findings: list[Finding]) -> str:
+def table(findings: Iterable[Finding]) -> str:
     """Lay findings out for a terminal.
 
     Parameters
     ----------
-    findings : list of Finding
+    findings : iterable of Finding
         What :func:`examine` gave.
 
     Returns
@@ -64,14 +38,7 @@ def table(findings: list[Finding]) -> str:
     str
         One line a finding, and a ``Try:`` line below what is not well.
     """
-    mark = {"ok": "ok", "broken": "NO", "absent": "--"}
-    width = max(len(finding.name) for finding in findings)
-    lines = []
-    for finding in findings:
-        lines.append(f"{mark[finding.state]}  {finding.name:<{width}}  {finding.fact}")
-        if finding.hint and finding.state != "ok":
-            lines.append(f"    {'':<{width}}  Try: {finding.hint}")
-    return "\n".join(lines)
+    return repr(Findings(findings))
 
 
 def _python() -> Iterator[Finding]:
@@ -89,15 +56,6 @@ def _extras() -> Iterator[Finding]:
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         fact = f"not installed: {', '.join(missing)}" if missing else "installed"
         yield Finding(f"extra [{extra}]", "absent" if missing else "ok", fact, f'pip install "realtime-nb[{extra}]"')
-
-
-def _kernel() -> Iterator[Finding]:
-    if importlib.util.find_spec("ipykernel") is None:
-        return
-    version = importlib.metadata.version("ipykernel")
-    broken = version.startswith("7.0.")
-    fact = f"{version}: widgets cannot send from a thread" if broken else version
-    yield Finding("ipykernel", "broken" if broken else "ok", fact, 'pip install -U "ipykernel!=7.0.*"')
 
 
 def _key() -> Iterator[Finding]:
@@ -147,7 +105,7 @@ def _ocr() -> Iterator[Finding]:
 _LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _extras,
-    _kernel,
+    kernel,
     _key,
     _loopback,
     _brain,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb.connection import connect
 from realtime_nb.errors import ConfigError
+from realtime_nb.findings import Findings
 from realtime_nb.magics.cell import plainly
 from realtime_nb.magics.holder import Holder, tell
 from realtime_nb.magics.line import Grammar, nearest, read_line
@@ -129,10 +131,14 @@ class Commands:
         state = "on: each cell's figures and sounds are added to the conversation" if self._watch.on else "off"
         tell(f"watch is {state}; about {self._watch.tokens:,} tokens added since it was turned on.")
 
-    def _doctor(self, _: str) -> None:
-        from realtime_nb.doctor import examine, table
+    def _doctor(self, _: str) -> Findings:
+        """The machine, and the session if there is one."""
+        from realtime_nb.doctor import examine
 
-        tell(table(examine()))
+        found = list(examine())
+        with contextlib.suppress(ConfigError):  # there is none
+            found += self._holder.session().doctor()
+        return Findings(dict.fromkeys(found))
 
 
 async def _forget(actor: Actor) -> int:

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from realtime_nb.archive import Tape
 from realtime_nb.errors import BudgetExceeded, LocalProtocolError, ServerError
 from realtime_nb.history import History
 from realtime_nb.models import ModelCard
@@ -31,6 +32,9 @@ from realtime_nb.transports.base import Transport
 from realtime_nb.turn import Turn
 from realtime_nb.usage import BudgetGuard, Reading, Tokens
 from realtime_nb.usage.tokens import NOTHING
+
+if TYPE_CHECKING:
+    from realtime_nb.widgets.talk import Talk
 
 __all__ = ["ANSWER_S", "Actor"]
 
@@ -71,6 +75,9 @@ class Actor:
         self.link = Link(transport, heard=self._heard, sent=self._sent, gone=self._gone)
         self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
         self.history = History(self.link.log, card)
+        self.tape = Tape(self.link.log)
+        self.talk: Talk | None = None
+        """The widget in which it is talked."""
         self.reading = Reading(self.link.connection, card)
         self.gate = Gate(guard, self.reading, line)
         self.asker = Asker(self.link, self.book)

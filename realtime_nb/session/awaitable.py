@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from realtime_nb.archive import Header, Recorder, Tape, Writer, open_history
+from realtime_nb.archive import Header, Recorder, Writer, open_history
 from realtime_nb.cassette.recording import Recording, RecordMode, begin
 from realtime_nb.display import Show, Showing
 from realtime_nb.errors import ConfigError, LocalProtocolError
+from realtime_nb.findings import Findings
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
 from realtime_nb.protocol.faults import EventError
 from realtime_nb.session.actor import ANSWER_S, Actor
 from realtime_nb.session.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 from realtime_nb.session.deltas import Deltas
+from realtime_nb.session.health import examine
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
@@ -37,10 +39,10 @@ if TYPE_CHECKING:
 
     from realtime_nb.widgets.talk import Talk
 
-__all__ = ["PUBLIC", "AsyncSession", "prepare"]
+__all__ = ["PUBLIC", "AsyncSession", "prepare", "talk_with"]
 
 PUBLIC = (
-    *("say", "stream", "append", "interrupt", "talk"),
+    *("say", "stream", "append", "interrupt", "talk", "doctor"),
     *("update", "tool", "trim", "send", "close"),
     *("history", "turns", "usage", "events", "rate_limits", "what_if", "context", "plot", "save", "record", "export"),
     *("id", "config", "card", "brain", "budget_usd"),
@@ -93,6 +95,28 @@ def prepare(
     return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
 
 
+def talk_with(actor: Actor) -> Talk:
+    """Show the session's talk in this cell: a session has one, in as many views as are wanted.
+
+    Parameters
+    ----------
+    actor : Actor
+        The session at home.
+
+    Returns
+    -------
+    Talk
+        The one there is, or a new one.
+    """
+    from realtime_nb.widgets.talk import Talk
+
+    actor.link.check_open()
+    if actor.talk is None or actor.talk.closed:
+        actor.talk = Talk(actor)
+    actor.talk.show()
+    return actor.talk
+
+
 class AsyncSession(Seen):
     """A conversation with a model; ``session.aio``.
 
@@ -104,9 +128,7 @@ class AsyncSession(Seen):
 
     def __init__(self, actor: Actor) -> None:
         super().__init__(actor)
-        self._tape = Tape(actor.link.log)
         self._recorders: dict[Path, Recorder] = {}
-        self._talk: Talk | None = None
         weakref.finalize(self, _drop, actor, self._recorders)  # nobody holds it any more: it leaves no socket behind
 
     # ---------------------------------------------------------------- saying
@@ -153,17 +175,12 @@ class AsyncSession(Seen):
 
     async def talk(self) -> Talk:
         """Talk in the notebook, both ways at once; see :meth:`realtime_nb.Session.talk`."""
-        return self.talking()
+        return talk_with(self.actor)
 
-    def talking(self) -> Talk:
-        """The session's talk, shown in this cell; one at a time."""
-        from realtime_nb.widgets.talk import Talk
-
-        self.actor.link.check_open()
-        if self._talk is None or self._talk.closed:
-            self._talk = Talk(self.actor, self._tape)
-        self._talk.show()
-        return self._talk
+    @at_home
+    async def doctor(self) -> Findings:
+        """Say how the session is; see :meth:`realtime_nb.Session.doctor`."""
+        return await examine(self.actor)
 
     # ---------------------------------------------------------------- settings
     async def update(self, **config: Unpack[SessionConfig]) -> None:
@@ -262,7 +279,7 @@ class AsyncSession(Seen):
     def _recorder(self, path: Path, *, at_once: bool = True) -> Recorder:
         begun = self._begun.isoformat("T", "seconds")
         header = Header(session_id=self.id, brain=self.brain, begun=begun, card=self.card)
-        return Recorder(Writer(path, header), self.actor.link.log, self._tape, at_once=at_once)
+        return Recorder(Writer(path, header), self.actor.link.log, self.actor.tape, at_once=at_once)
 
     @at_home
     async def _follow(self, recorder: Recorder) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime_nb.cassette import Recording, RecordMode
 from realtime_nb.display import Show, Showing
+from realtime_nb.findings import Findings
 from realtime_nb.portal import call_on
 from realtime_nb.session.actor import ANSWER_S
-from realtime_nb.session.awaitable import PUBLIC, AsyncSession, prepare
+from realtime_nb.session.awaitable import PUBLIC, AsyncSession, prepare, talk_with
 from realtime_nb.session.config import ResponseConfig, SessionConfig
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.seen import Seen
@@ -186,20 +187,24 @@ class Session(Seen):
     def talk(self) -> Talk:
         """Talk in the notebook, both ways at once: speak, be answered aloud, and speak over the answer.
 
-        The cell ends at once and the talk goes on below it, also while other cells run:
-        what they say to the session is heard and seen there, too.
-
         Returns
         -------
         Talk
-            The widget; ``talk.close()`` leaves its static form, and the session open.
-
-        Raises
-        ------
-        ConnectionClosed
-            The session is closed.
+            The widget, shown in this cell; it goes on while other cells run. ``talk.close()`` leaves its
+            static form, and the session open.
         """
-        return self.aio.talking()
+        return talk_with(self.actor)
+
+    def doctor(self) -> Findings:
+        """Say how the session is: who answers, how far away, and how sound travels to the page.
+
+        Returns
+        -------
+        Findings
+            ``media path`` says which way sound takes (``proxy``, ``direct`` or ``comm``), its round trip, and
+            why no better one; the line below what is not well mends it.
+        """
+        return self._call(self.aio.doctor())
 
     # ---------------------------------------------------------------- settings
     def update(self, **config: Unpack[SessionConfig]) -> None:

@@ -316,6 +316,12 @@ class Link:
             self.check_open()
         return found
 
+    async def round_trip_s(self) -> float | None:
+        """How long the wire takes there and back, in seconds; None where it cannot tell."""
+        self.check_open()
+        ping = getattr(self._transport, "ping", None)
+        return None if ping is None else await ping()
+
     # ---------------------------------------------------------------- the end
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """End the connection within 2 s; idempotent."""

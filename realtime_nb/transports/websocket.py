@@ -21,6 +21,8 @@ __all__ = ["WebSocketTransport", "is_loopback", "open_websocket", "safe_url"]
 
 PING_S = 5.0
 """A link that went dead without a word is noticed after ping + timeout + close: 12 s (20 s pings: 50 s, measured)."""
+PONG_S = 2.0
+"""How long a round trip that somebody asks for may take."""
 CLOSE_S = 1.5
 """How long a closing handshake may take; a session's ``close()`` promises 2 s."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -71,6 +73,15 @@ class WebSocketTransport:
         """The next event's frame."""
         try:
             return await self._socket.recv()
+        except Closed as closed:
+            raise _closed(closed) from None
+
+    async def ping(self) -> float:
+        """How long the wire takes there and back, in seconds."""
+        try:
+            pong = await self._socket.ping()
+            async with asyncio.timeout(PONG_S):
+                return await pong
         except Closed as closed:
             raise _closed(closed) from None
 

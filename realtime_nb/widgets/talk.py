@@ -18,7 +18,6 @@ from realtime_nb.widgets.media import Channel
 from realtime_nb.widgets.static import Record
 
 if TYPE_CHECKING:
-    from realtime_nb.archive import Tape
     from realtime_nb.archive.tape import Sound
     from realtime_nb.session.actor import Actor
 
@@ -27,6 +26,8 @@ __all__ = ["Talk"]
 BEAT_S = 0.04
 """How often the page is told of changes at most; by the comm, where each message costs the page much, more seldom."""
 COMM_BEAT_S = 0.25
+CHUNK_S = 0.02
+"""What the page sends of its microphone at once."""
 MOST_LINES = 200
 """Of a transcript that the page shows; the frames have all."""
 
@@ -42,16 +43,13 @@ class Talk(View):
     ----------
     actor : Actor
         The session at home.
-    tape : Tape
-        Has the sound of its items, for the form that stays.
     """
 
     view_name: ClassVar[str] = "talk"
 
-    def __init__(self, actor: Actor, tape: Tape) -> None:
+    def __init__(self, actor: Actor) -> None:
         super().__init__()
         self._actor = actor
-        self._tape = tape
         self._taped = 0
         self._sounds: dict[str, Sound] = {}
         self._record = Record()
@@ -70,6 +68,11 @@ class Talk(View):
     def phase(self) -> str:
         """What goes on: a :data:`~realtime_nb.session.talking.Phase`, such as ``listening``."""
         return self._duplex.now.phase
+
+    @property
+    def lost_s(self) -> float:
+        """How much of the microphone was lost because the server took it too slowly, in seconds."""
+        return self._duplex.lost_chunks * CHUNK_S
 
     def mute(self, on: bool = True) -> None:
         """Keep back what the microphone hears, or no longer."""
@@ -161,7 +164,7 @@ class Talk(View):
     # ---------------------------------------------------------------- what stays, on the clerk's thread
     def _keep(self, found: list[Line]) -> None:
         """Put what was said into the static form; sound is pressed here, where it holds nobody up."""
-        for sound in self._tape.since(self._taped):
+        for sound in self._actor.tape.since(self._taped):
             self._taped += 1
             self._sounds[sound.item_id] = sound
         fresh = [line for line in changes(self._kept, found) if line.state != "open" or line.who == "user"]

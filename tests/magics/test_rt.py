@@ -48,7 +48,8 @@ def test_the_frames_and_the_status(connected: Any) -> None:
         assert connected.value(
             f"_ = get_ipython().run_line_magic('rt', '{name}')\nlen(_) == len(session.{name}) > 0"
         ) == ("True")
-    assert "python" in connected.run("%rt doctor").printed
+    examined = connected.run("%rt doctor").html
+    assert all(name in examined for name in ("python", "ipykernel", "round trip", "session.talk()"))
     assert "%rt connect" in connected.run("%rt").printed
 
 

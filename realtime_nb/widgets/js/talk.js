@@ -30,12 +30,14 @@ class TalkView {
     this.end = h("button", { class: "rtnb-button", type: "button", onclick: () => this.booth.end() }, "End");
     this.user = h("div", { class: "rtnb-wave" });
     this.model = h("div", { class: "rtnb-wave" });
-    this.log = h("ol", { class: "rtnb-log", role: "log", "aria-live": "off", "aria-label": "Transcript", tabIndex: 0 });
+    this.lines = h("ol");
+    this.log = h("div", { class: "rtnb-log", role: "log", "aria-live": "off", "aria-label": "Transcript", tabIndex: 0 }, this.lines);
     this.spoken = h("div", { class: "rtnb-sr", "aria-live": "polite" });
     this.note = h("div", { class: "rtnb-note", role: "alert", hidden: true });
     this.hold = h("button", { class: "rtnb-button rtnb-hold", type: "button" }, "Hold to talk ", h("kbd", { "aria-hidden": "true" }, "Space"));
     this.line = h("input", { type: "text", placeholder: "Type instead…", "aria-label": "Type a message", autocomplete: "off" });
     this.type = h("form", { class: "rtnb-type", onsubmit: (/** @type {Event} */ event) => this.send(event) }, this.line, h("button", { class: "rtnb-button", type: "submit" }, "Send"));
+    this.ask = h("div", { class: "rtnb-row" }, this.hold, this.type);
     this.money = h("span", { class: "rtnb-time" });
     this.full = h("span");
     this.path = h("summary");
@@ -50,7 +52,7 @@ class TalkView {
         h("span", { class: "rtnb-who is-assistant" }, SPEAKERS.assistant), this.model),
       this.log,
       this.spoken,
-      h("div", { class: "rtnb-row" }, this.hold, this.type),
+      this.ask,
       h("div", { class: "rtnb-foot" }, this.money, h("span", { class: "rtnb-bar", "aria-hidden": "true" }, this.full), this.ways),
     );
     this.el.tabIndex = 0;
@@ -114,10 +116,10 @@ class TalkView {
     set(this.talk, "hidden", mic !== "off" || dead);
     set(this.mute, "hidden", mic === "off" || dead);
     this.mute.setAttribute("aria-pressed", String(now.muted));
-    set(this.stop, "disabled", !now.busy || dead);
-    set(this.hold, "disabled", dead);
+    set(this.stop, "hidden", dead);
+    set(this.stop, "disabled", !now.busy);
+    set(this.ask, "hidden", dead);
     this.hold.setAttribute("aria-pressed", String(now.held));
-    for (const field of this.type.elements) set(field, "disabled", dead);
     set(this.end, "hidden", media.state.status === "closed");
     this.showNote();
     this.showLines();
@@ -134,23 +136,24 @@ class TalkView {
     this.note.classList.toggle("is-alert", !!found?.alert);
     this.note.replaceChildren();
     if (!found) return;
-    this.note.append(found.text);
-    if (found.todo) this.note.append(" ", looksLikeCode(found.todo) ? h("code", {}, found.todo) : found.todo);
+    this.note.append(sentence(found.text));
+    if (found.todo) this.note.append(" ", looksLikeCode(found.todo) ? h("span", {}, "Try: ", h("code", {}, found.todo)) : found.todo);
     if (found.act === "claim") this.note.append(" ", h("button", { class: "rtnb-button", type: "button", onclick: () => this.booth.claim() }, "Use it here"));
   }
 
   showLines() {
     const { talk } = this.booth;
     if (talk === this.talkShown && this.rows.size === talk.order.length) return;
-    const { log } = this;
+    const { log, lines } = this;
     const low = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
     const finished = talk.order.filter((id) => this.finish(id));
     for (const [id, { row }] of this.rows) if (!talk.lines.has(id)) this.rows.delete(id) && row.remove();
     talk.order.forEach((id, place) => {
       const row = this.row(/** @type {import("./talk_model.js").Line} */ (talk.lines.get(id)));
-      if (log.children[place] !== row) log.insertBefore(row, log.children[place] ?? null);
+      if (lines.children[place] !== row) lines.insertBefore(row, lines.children[place] ?? null);
     });
     this.talkShown = talk;
+    log.hidden = !talk.order.length;
     if (low) log.scrollTop = log.scrollHeight;
     if (finished.length ) this.spoken.textContent = finished.map((id) => this.read(id)).join(" ");
   }
@@ -215,6 +218,11 @@ class TalkView {
  */
 function set(target, name, value) {
   if (target && target[name] !== value) target[name] = value;
+}
+
+/** What an error says, as a sentence. @param {string} text */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…:)]$/.test(text) ? "" : ".");
 }
 
 /** @param {string} text */

@@ -77,15 +77,17 @@ export function words({ who, text = "", state = "done", name = "", output = "", 
  * @returns {Note | null}
  */
 export function advice(talk, media, { mic, trouble, audible }) {
+  const { phase } = talk;
   if (media.status === "closed") return { text: media.trouble ?? "The connection to the kernel has ended.", alert: true };
   if (media.trouble) return { text: media.trouble, alert: true };
-  if (talk.phase === "closed") return { ...(talk.note ?? { text: PHASES.closed }), alert: true };
+  if (phase === "closed") return { ...(talk.note ?? { text: PHASES.closed }), alert: true };
   if (media.status === "open" && !media.owner)
     return { text: "Another tab has the microphone and the sound of this talk.", todo: "What is said shows here too.", act: "claim" };
   if (trouble) return { ...trouble, alert: true };
   if (talk.note) return { ...talk.note, alert: true };
-  if (!audible && talk.phase === "speaking") return { text: "The browser holds the sound back until you click or press a key here." };
+  if (!audible && phase === "speaking") return { text: "The browser holds the sound back until you click or press a key here." };
   if (mic === "opening") return { text: "The browser asks whether this page may hear you: allow it." };
+  if (phase === "listening" && !talk.order.length) return { text: "Say something. Speak over the answer to interrupt it." };
   return null;
 }
 

@@ -14,11 +14,11 @@ export const STYLE = `
 .rtnb-talk .rtnb-voices .rtnb-wave { height: 34px; }
 .rtnb-talk .rtnb-who { font-size: 12px; font-weight: 600; white-space: nowrap; }
 .rtnb-talk .rtnb-who.is-user { color: var(--rtnb-user); }
-.rtnb-talk .rtnb-who.is-assistant { color: var(--rtnb-model); }
+.rtnb-talk .rtnb-who.is-assistant { color: color-mix(in srgb, var(--rtnb-model) 60%, var(--rtnb-ink)); }
 .rtnb-talk .rtnb-who.is-call { color: var(--rtnb-tool); }
 .rtnb-talk .rtnb-who.is-system { color: var(--rtnb-hint); }
-.rtnb-talk .rtnb-log { list-style: none; margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
-.rtnb-talk .rtnb-log:empty { display: none; }
+.rtnb-talk .rtnb-log { margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
+.rtnb-talk .rtnb-log ol { list-style: none; margin: 0; padding: 0; }
 .rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 2px; margin: 0; }
 .rtnb-talk .rtnb-log .rtnb-who { padding-top: 1px; }
 .rtnb-talk .rtnb-said { white-space: pre-wrap; overflow-wrap: anywhere; }
