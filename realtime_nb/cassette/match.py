@@ -57,7 +57,7 @@ def same(recorded: Any, given: Any, key: str = "") -> bool:
             same(one, other, key) for one, other in zip(recorded, given, strict=True)
         )
     if recorded == given:
-        return type(recorded) is type(given) or not isinstance(recorded, bool)
+        return isinstance(recorded, bool) == isinstance(given, bool)
     if isinstance(recorded, str) and isinstance(given, str):
         return _alike(recorded, given, key)
     return False
