@@ -10,7 +10,7 @@ import { h } from "./dom.js";
  */
 export function shares(parts, most) {
   const total = parts.reduce((sum, [, amount]) => sum + amount, 0);
-  const scale = 100 / Math.max(most, total, Number.MIN_VALUE);
+  const scale = 100 / (Math.max(most, total) || 1);
   return parts.map(([kind, amount]) => ({ kind, percent: Math.max(0, amount * scale) }));
 }
 
