@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from realtime_nb.archive.lines import UnknownLine
 from realtime_nb.history.log import Entry
 from realtime_nb.history.payload import payload
+from realtime_nb.history.schema import Packed
 from realtime_nb.protocol.events import UnknownEvent
 
 __all__ = ["payloads"]
@@ -26,7 +26,7 @@ _SOUND = {"received": b'"delta":', "sent": b'"audio":'}
 """Where the sound was that a line has not."""
 
 
-def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Iterator[str]:
+def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Packed:
     """The payload of each event, as :func:`~realtime_nb.history.payload.payload` has it.
 
     Parameters
@@ -38,32 +38,28 @@ def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Iterator[str]:
 
     Returns
     -------
-    iterator of str
-        Compact JSON.
+    Packed
+        Compact JSON; the lines are read when it is.
     """
-    return chain.from_iterable(_block(lines, numbers) for lines in blocks)
+    return Packed(Packed.chunk([_text(line) for line in _rows(lines, numbers)]) for lines in blocks if lines)
 
 
-def _block(lines: list[Any], numbers: array[int]) -> list[str]:
-    if not lines:
-        return []
+def _rows(lines: list[Any], numbers: array[int]) -> list[Any]:
     first, last = bisect_left(numbers, lines[0].seq), bisect_right(numbers, lines[-1].seq)
-    if last - first < len(lines):
-        wanted = set(numbers[first:last])
-        lines = [line for line in lines if line.seq in wanted]
-    return [_text(line) for line in lines]
+    if last - first == len(lines):
+        return lines
+    wanted = set(numbers[first:last])
+    return [line for line in lines if line.seq in wanted]
 
 
-def _text(line: Any) -> str:
+def _text(line: Any) -> Any:
     if type(line) is UnknownLine:
-        return payload(line)
-    if len(line.event) < _SHORT and not line.audio_bytes:
-        return str(line.event, "utf-8")
-    raw = bytes(line.event)
+        return payload(line).encode()
+    raw = line.event
     if line.audio_bytes:
         key = _SOUND[line.direction]
-        raw = raw.replace(key + b'""', b'%s"<%d bytes of audio>"' % (key, line.audio_bytes))
-    if len(raw) >= _SHORT and (b";base64," in raw or _LARGE.search(raw)):
+        raw = bytes(raw).replace(key + b'""', b'%s"<%d bytes of audio>"' % (key, line.audio_bytes))
+    if len(raw) >= _SHORT and (_LARGE.search(raw) or b";base64," in bytes(raw)):
         shown = UnknownEvent(type="", payload=msgspec.json.decode(raw))
-        return payload(Entry(line.t_s, line.direction, shown, line.bytes))
-    return raw.decode()
+        return payload(Entry(line.t_s, line.direction, shown, line.bytes)).encode()
+    return raw

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from realtime_nb.history.log import Entry, type_of
-from realtime_nb.history.schema import Repeated
+from realtime_nb.history.schema import Packed, Repeated
 from realtime_nb.protocol.events import UnknownEvent
 
 __all__ = ["EventColumns"]
@@ -24,7 +24,7 @@ class EventColumns:
     def __init__(self) -> None:
         self._t_s = array("d")
         self._bytes = array("q")
-        self._event_ids: list[str | None] = []
+        self._event_ids: list[tuple[Any, bytes]] = []
         self._named = {name: _Column(name) for name in ("direction", "type", "item_id", "response_id")}
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class EventColumns:
         kinds = [type(event) for event in events]
         self._t_s.extend([entry.t_s for entry in entries])
         self._bytes.extend([entry.bytes for entry in entries])
-        self._event_ids += [event.event_id or None for event in events]
+        self._event_ids.append(Packed.chunk([(event.event_id or "").encode() for event in events]))
         self._named["direction"].add([entry.direction for entry in entries])
         for name in ("type", "item_id", "response_id"):
             column = self._named[name]
@@ -51,8 +51,13 @@ class EventColumns:
 
     def columns(self) -> dict[str, Any]:
         """The columns so far, all of one length."""
-        named = {name: column.texts for name, column in self._named.items()}
-        return {"t_s": np.array(self._t_s), "bytes": np.array(self._bytes), "event_id": self._event_ids, **named}
+        named: dict[str, Repeated | Packed] = {name: column.texts for name, column in self._named.items()}
+        return {
+            "t_s": np.array(self._t_s),
+            "bytes": np.array(self._bytes),
+            "event_id": Packed(self._event_ids),
+            **named,
+        }
 
 
 class _Column:
