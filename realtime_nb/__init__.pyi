@@ -6,6 +6,8 @@ from realtime_nb import plots as plots
 from realtime_nb import tracing as tracing
 from realtime_nb.archive import open_history as open_history
 from realtime_nb.audio import Audio as Audio
+from realtime_nb.batching import batch as batch
+from realtime_nb.comparison import compare as compare
 from realtime_nb.connection import connect as connect
 from realtime_nb.images import Image as Image
 from realtime_nb.logs.query import sql as sql

@@ -33,7 +33,7 @@ from realtime_nb.usage import BudgetGuard
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = ["aconnect", "connect", "open_actor"]
+__all__ = ["Plan", "aconnect", "connect", "open_actor", "planned"]
 
 CONNECT_S = 5.0
 """How long a connection may take to come about."""
@@ -117,17 +117,19 @@ def connect(
     'The Nile, the Congo and the Niger.'
     """
     api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
-    plan = _Plan(
-        to=to,
+    plan = planned(
+        to,
         model=model,
-        key=api_key,
+        api_key=api_key,
         auth=auth,
         budget_usd=budget_usd,
         tier=tier,
-        stages={"asr": asr, "llm": llm, "tts": tts},
+        asr=asr,
+        llm=llm,
+        tts=tts,
         log=log,
         timeout_s=timeout_s,
-        config=dict(config),
+        **config,
     )
     view = ProgressView()
     try:
@@ -154,17 +156,19 @@ async def aconnect(
 ) -> AsyncSession:
     """Open a session from a coroutine; everything else is as in :func:`connect`."""
     api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
-    plan = _Plan(
-        to=to,
+    plan = planned(
+        to,
         model=model,
-        key=api_key,
+        api_key=api_key,
         auth=auth,
         budget_usd=budget_usd,
         tier=tier,
-        stages={"asr": asr, "llm": llm, "tts": tts},
+        asr=asr,
+        llm=llm,
+        tts=tts,
         log=log,
         timeout_s=timeout_s,
-        config=dict(config),
+        **config,
     )
     view = ProgressView()
     try:
@@ -174,7 +178,43 @@ async def aconnect(
         plan.tell()
 
 
-class _Plan:
+def planned(
+    to: str | None = None,
+    *,
+    model: str | None = None,
+    api_key: str | Secret | None = None,
+    auth: Auth | None = None,
+    budget_usd: float | None = None,
+    tier: int | str | None = None,
+    asr: str | None = None,
+    llm: str | None = None,
+    tts: str | None = None,
+    log: bool = True,
+    timeout_s: float = CONNECT_S,
+    **config: Any,
+) -> Plan:
+    """What :func:`connect` would open with these arguments: checked, and nothing is started yet.
+
+    Returns
+    -------
+    Plan
+        For one session.
+    """
+    return Plan(
+        to=to,
+        model=model,
+        key=Secret.of(api_key),
+        auth=auth,
+        budget_usd=budget_usd,
+        tier=tier,
+        stages={"asr": asr, "llm": llm, "tts": tts},
+        log=log,
+        timeout_s=timeout_s,
+        config=config,
+    )
+
+
+class Plan:
     """What is to be opened, checked before anything is started."""
 
     def __init__(
@@ -235,6 +275,12 @@ class _Plan:
         )
         _close_at_exit(actor)
         return AsyncSession(actor)
+
+    @property
+    def input_format(self) -> str:
+        """The format of the sound that the session is to be sent."""
+        given = self.fields.get("audio", {}).get("input", {}).get("format", {})
+        return str(given.get("type", "audio/pcm"))
 
     async def open(self, view: ProgressView) -> AsyncSession:
         """Reach the server and set the session up; on the portal's loop."""
