@@ -63,7 +63,9 @@ def connect(
     to : str, optional
         ``"local"``: the embedded engine, no key and no network; ``"openai"``; or the
         ``ws://`` or ``wss://`` URL of any server of this protocol. By default OpenAI
-        where ``OPENAI_API_KEY`` is set, else local.
+        where ``OPENAI_API_KEY`` is set, else local. ``"cassette:lesson1.cassette"`` plays
+        what ``session.record`` recorded: ``?speed=real``, ``2x`` or ``20ms`` instead of at
+        once, ``?match=lenient`` for other words than then, ``?session=2`` for the second one.
     model : str, optional
         By default ``gpt-realtime-mini``. The local engine plays that model: its
         limits hold, and costs are what its card would charge; ``"local"`` is free.

@@ -21,7 +21,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOSTS = ("api.openai.com", ".api.openai.com")
 AZURE_HOSTS = (".openai.azure.com", ".openai.azure.us", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 _WORDS = ("local", "openai")
-_LATER = {"sip": "SIP", "cassette": "cassettes"}
+_LATER = {"sip": "SIP"}
 
 
 @dataclass(frozen=True)
