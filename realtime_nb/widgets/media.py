@@ -83,8 +83,8 @@ class Channel:
     view : View
         The widget; it closes the channel when it closes.
     on_audio : callable, optional
-        Given each chunk of the owner's microphone (24 kHz mono PCM16) and its header, whose ``at`` is the index of its
-        first sample.
+        Given each chunk of the owner's microphone (24 kHz mono PCM16) and its header: ``at`` is the index of its first
+        sample, ``ms`` when it was whole, by the page's clock.
     on_event : callable, optional
         Given the header and payload of any other frame; ``t`` names it: what the page's views send, what its playback
         tells (``started``, ``position``, ``done``, ``flushed``, ``overflow``), ``opened``, ``claimed`` and ``closed``.

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import browser
 import client
 import history
 import latency
@@ -30,6 +31,7 @@ SECTIONS = {
     "stub": latency.with_stub_stages,
     "sessions": sessions.at_once,
     "history": history.archive,
+    "browser": browser.media,
     "local": latency.with_local_models,
 }
 

@@ -68,7 +68,7 @@ export function captureWorklet() {
         this.flows = false;
         this.ended = false;
         this.cutter = createCutter(chunk, stride, {
-          chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, pcm: pcm.buffer }, [pcm.buffer]),
+          chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, ms: Date.now(), pcm: pcm.buffer }, [pcm.buffer]),
           level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms }),
         });
         /** @type {Record<string, (message: any) => void>} */

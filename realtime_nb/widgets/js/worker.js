@@ -138,11 +138,11 @@ export function runLink(port, dial) {
     port.postMessage({ t: "failed", why: whys });
   }
 
-  /** @param {{at: number, pcm: ArrayBuffer}} chunk */
-  function captured({ at, pcm }) {
+  /** @param {{at: number, ms: number, pcm: ArrayBuffer}} chunk */
+  function captured({ at, ms, pcm }) {
     if (!socket || !owner) return;
     if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    send({ t: "audio", at }, pcm);
+    send({ t: "audio", at, ms }, pcm);
   }
 
   /** @param {any} event */

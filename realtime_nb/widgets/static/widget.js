@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 80e04c4305493fd06d9f5a1c3a2e98837581d1070d9eb064d592529b4b5baace
+// sources: b327dbc3bc3c124945a964a313bb83ea1949897428a605c29dcb2e44305929f2
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -189,10 +189,10 @@ function runLink(port, dial) {
     }
     port.postMessage({ t: "failed", why: whys });
   }
-  function captured({ at, pcm }) {
+  function captured({ at, ms, pcm }) {
     if (!socket || !owner) return;
     if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    send({ t: "audio", at }, pcm);
+    send({ t: "audio", at, ms }, pcm);
   }
   const played = (event) => send(event);
   const orders = {
@@ -1290,7 +1290,7 @@ function captureWorklet() {
         this.flows = false;
         this.ended = false;
         this.cutter = createCutter(chunk, stride, {
-          chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, pcm: pcm.buffer }, [pcm.buffer]),
+          chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, ms: Date.now(), pcm: pcm.buffer }, [pcm.buffer]),
           level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms })
         });
         const orders = {

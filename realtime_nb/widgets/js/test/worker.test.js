@@ -52,10 +52,10 @@ test("microphone chunks go straight to the kernel, from the owner's page only", 
     await it.open();
     const { port1, port2 } = new MessageChannel();
     it.order({ t: "attach", kind: "capture", port: port1 });
-    port2.postMessage({ at: 480, pcm: Int16Array.of(1, 2).buffer });
+    port2.postMessage({ at: 480, ms: 7, pcm: Int16Array.of(1, 2).buffer });
     await new Promise((resolve) => setTimeout(resolve, 20));
     const sound = it.kernel.filter(({ header }) => header.t === "audio");
-    assert.deepEqual(sound.map(({ header, payload }) => [header.at, payload.length]), owner ? [[480, 4]] : []);
+    assert.deepEqual(sound.map(({ header, payload }) => [header.at, header.ms, payload.length]), owner ? [[480, 7, 4]] : []);
     it.end();
     port2.close();
   }
