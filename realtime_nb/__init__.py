@@ -25,12 +25,12 @@ _HOMES = {
     "Turn": "realtime_nb.turn",
     "batch": "realtime_nb.batching",
     "compare": "realtime_nb.comparison",
-    "connect": "realtime_nb.connection",
+    "connect": "realtime_nb.connecting",
     "model": "realtime_nb.models",
     "open_history": "realtime_nb.archive",
     "sql": "realtime_nb.logs.query",
 }
-_MODULES = {"errors", "local", "logs", "models", "plots", "tracing"}
+_MODULES = {"calls", "errors", "local", "logs", "models", "plots", "tracing"}
 
 __all__ = [
     "Audio",
@@ -43,6 +43,7 @@ __all__ = [
     "Turn",
     "__version__",
     "batch",
+    "calls",
     "compare",
     "connect",
     "errors",

@@ -1,3 +1,4 @@
+from realtime_nb import calls as calls
 from realtime_nb import errors as errors
 from realtime_nb import local as local
 from realtime_nb import logs as logs
@@ -8,7 +9,7 @@ from realtime_nb.archive import open_history as open_history
 from realtime_nb.audio import Audio as Audio
 from realtime_nb.batching import batch as batch
 from realtime_nb.comparison import compare as compare
-from realtime_nb.connection import connect as connect
+from realtime_nb.connecting import connect as connect
 from realtime_nb.images import Image as Image
 from realtime_nb.logs.query import sql as sql
 from realtime_nb.models import model as model

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from realtime_nb.cassette.deck import Opening, Slot, Track, deck_for
@@ -16,13 +16,12 @@ from realtime_nb.local import Stages, start
 from realtime_nb.logs.shelf import folder as log_folder
 from realtime_nb.models import ModelCard
 from realtime_nb.models import model as card_of
-from realtime_nb.portal import await_on, call_on, portal
+from realtime_nb.portal import portal
 from realtime_nb.protocol.events import ErrorDetail
 from realtime_nb.secret import Secret
-from realtime_nb.session import Session
 from realtime_nb.session.actor import Actor
 from realtime_nb.session.awaitable import AsyncSession
-from realtime_nb.session.config import SessionConfig, check_session, session_fields
+from realtime_nb.session.config import check_session, session_fields
 from realtime_nb.session.pacing import Line, line_for
 from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
 from realtime_nb.tools import ToolBox
@@ -30,154 +29,12 @@ from realtime_nb.transports.base import Transport
 from realtime_nb.transports.websocket import open_websocket, safe_url
 from realtime_nb.usage import BudgetGuard
 
-if TYPE_CHECKING:
-    from typing import Unpack
-
-__all__ = ["Plan", "aconnect", "connect", "open_actor", "planned"]
+__all__ = ["CONNECT_S", "Plan", "open_actor", "planned"]
 
 CONNECT_S = 5.0
 """How long a connection may take to come about."""
 TRANSCRIPTION = "gpt-4o-mini-transcribe"
 """Writes down what you say, for the transcript of the turns; a small bill of its own at the service."""
-
-
-def connect(
-    to: str | None = None,
-    *,
-    model: str | None = None,
-    api_key: str | Secret | None = None,
-    auth: Auth | None = None,
-    budget_usd: float | None = None,
-    tier: int | str | None = None,
-    asr: str | None = None,
-    llm: str | None = None,
-    tts: str | None = None,
-    log: bool = True,
-    timeout_s: float = CONNECT_S,
-    **config: Unpack[SessionConfig],
-) -> Session:
-    """Open a session with a realtime model.
-
-    Parameters
-    ----------
-    to : str, optional
-        ``"local"``: the embedded engine, no key and no network; ``"openai"``; or the
-        ``ws://`` or ``wss://`` URL of any server of this protocol. By default OpenAI
-        where ``OPENAI_API_KEY`` is set, else local. ``"cassette:lesson1.cassette"`` plays
-        what ``session.record`` recorded: ``?speed=real``, ``2x`` or ``20ms`` instead of at
-        once, ``?match=lenient`` for other words than then, ``?session=2`` for the second one.
-    model : str, optional
-        By default ``gpt-realtime-mini``. The local engine plays that model: its
-        limits hold, and costs are what its card would charge; ``"local"`` is free.
-    api_key : str or Secret, optional
-        By default ``OPENAI_API_KEY`` for OpenAI and ``AZURE_OPENAI_API_KEY`` for
-        Azure; other servers get a key only from here.
-    auth : {"bearer", "api-key"}, optional
-        Which header the key goes into; by default the one of the host.
-    budget_usd : float, optional
-        Responses that might pass it are refused before they are asked for. So that this
-        holds for speech, too, the server is told not to answer it by itself
-        (``create_response``); the client asks for the answer when speech ends.
-    tier : int or str, optional
-        Your usage tier, ``1`` to ``5``: responses wait until its limits on requests and
-        tokens a minute allow them, rather than being refused. All sessions of this process
-        with that model at that server share the limits.
-    asr, llm, tts : str, optional
-        What hears, thinks and speaks in the local engine: a name of ``realtime-nb
-        models list``, or ``openai:http://HOST:PORT/v1#MODEL``.
-    log : bool
-        False: this session is not kept. Otherwise words, sounds and events are kept on this
-        machine, unless ``REALTIME_NB_LOG=0`` is set; ``realtime-nb logs --help`` says what and where.
-    timeout_s : float
-        How long the connection may take, in seconds; loading models is not counted.
-    **config : SessionConfig
-        The session's settings in the API's words: ``instructions``, ``voice``,
-        ``output_modalities``, ``turn_detection``, ``transcription`` (on by default),
-        ``tools`` (Python functions), ``tool_choice``, ``max_output_tokens``, ...
-
-    Returns
-    -------
-    Session
-        Connected; the server has acknowledged the settings.
-
-    Raises
-    ------
-    ConfigError
-        An unknown keyword, with the nearest known one, or a wrong value.
-    Unsupported
-        The model's card says no.
-    ConnectError
-        Nothing answers there, or what answers refuses.
-    ModelError
-        The local engine cannot be had.
-
-    Examples
-    --------
-    >>> import realtime_nb as rt
-    >>> session = rt.connect("local", voice="marin")  # doctest: +SKIP
-    >>> session.say("Name three rivers of Africa.").text  # doctest: +SKIP
-    'The Nile, the Congo and the Niger.'
-    """
-    api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
-    plan = planned(
-        to,
-        model=model,
-        api_key=api_key,
-        auth=auth,
-        budget_usd=budget_usd,
-        tier=tier,
-        asr=asr,
-        llm=llm,
-        tts=tts,
-        log=log,
-        timeout_s=timeout_s,
-        **config,
-    )
-    view = ProgressView()
-    try:
-        return Session(call_on(portal().loop, plan.open(view), beat=view.draw))
-    finally:
-        view.close()
-        plan.tell()
-
-
-async def aconnect(
-    to: str | None = None,
-    *,
-    model: str | None = None,
-    api_key: str | Secret | None = None,
-    auth: Auth | None = None,
-    budget_usd: float | None = None,
-    tier: int | str | None = None,
-    asr: str | None = None,
-    llm: str | None = None,
-    tts: str | None = None,
-    log: bool = True,
-    timeout_s: float = CONNECT_S,
-    **config: Unpack[SessionConfig],
-) -> AsyncSession:
-    """Open a session from a coroutine; everything else is as in :func:`connect`."""
-    api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
-    plan = planned(
-        to,
-        model=model,
-        api_key=api_key,
-        auth=auth,
-        budget_usd=budget_usd,
-        tier=tier,
-        asr=asr,
-        llm=llm,
-        tts=tts,
-        log=log,
-        timeout_s=timeout_s,
-        **config,
-    )
-    view = ProgressView()
-    try:
-        return await await_on(portal().loop, plan.open(view), beat=view.draw)
-    finally:
-        view.close()
-        plan.tell()
 
 
 def planned(
@@ -195,7 +52,7 @@ def planned(
     timeout_s: float = CONNECT_S,
     **config: Any,
 ) -> Plan:
-    """What :func:`connect` would open with these arguments: checked, and nothing is started yet.
+    """What :func:`realtime_nb.connect` would open with these arguments: checked, and nothing is started yet.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from realtime_nb.connection import connect
+from realtime_nb.connecting import connect
 from realtime_nb.errors import ConfigError
 from realtime_nb.findings import Findings
 from realtime_nb.magics.cell import plainly

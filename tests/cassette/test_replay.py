@@ -14,7 +14,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb import errors, local
-from realtime_nb.connection import aconnect
+from realtime_nb.connecting import aconnect
 from realtime_nb.testing.server import Reply, ScriptedServer
 
 Recorded = tuple[Path, Any]
