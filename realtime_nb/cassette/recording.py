@@ -63,8 +63,12 @@ class Recording:
 
     def _put(self, work: Callable[[TrackWriter], None]) -> None:
         """Write on a thread of its own: what is recorded is not to be slower for it."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             self._thread.submit(self._try, work)
+        except RuntimeError:  # the process ends: its threads have done their work, and take no more
+            self._try(work)
 
     def _try(self, work: Callable[[TrackWriter], None]) -> None:
         """A disk that fails ends the recording, never the conversation."""

@@ -63,13 +63,9 @@ class Score:
         self._at += 1
 
     @property
-    def next_event_id(self) -> str | None:
-        """The name of the next event that the client is to send."""
-        for frame in self.track.frames[self._at :]:
-            if frame.direction == "sent":
-                event_id: str | None = _read(frame).event_id
-                return event_id
-        return None
+    def awaited(self) -> Any:
+        """The next event that the client is to send; None: there is none."""
+        return next((_read(frame) for frame in self.track.frames[self._at :] if frame.direction == "sent"), None)
 
     # ---------------------------------------------------------------- what is sent
     def hear(self, audio: bytes) -> None:

@@ -180,7 +180,11 @@ class CassetteTransport:
         CassetteMiss
             Something else was sent.
         """
+        kind = str(type(event).__struct_config__.tag)
         if isinstance(event, ev.InputAudioBufferAppend):
+            if not self.score.strict and not isinstance(self.score.awaited, ev.InputAudioBufferAppend):
+                self.score.seek(kind)
+                self._moved.set()
             self.score.hear(event.audio)
             await self.settle()
             while (frame := self.score.next_piece()) is not None:
@@ -188,7 +192,7 @@ class CassetteTransport:
                 yield decode_client(frame.text), frame.text
                 await self.settle()
             return
-        if not self.score.strict and not self.score.seek(str(type(event).__struct_config__.tag)):
+        if not self.score.strict and not self.score.seek(kind):
             yield event, text  # nothing of the kind was recorded: nothing comes of it
             return
         self._moved.set()
@@ -220,8 +224,8 @@ class _RecordedIds:
 
     def new(self, prefix: str) -> str:
         """Make a name."""
-        name = self._transport.score.next_event_id if prefix == "event" else None
-        return name or self._ids.new(prefix)
+        awaited = self._transport.score.awaited if prefix == "event" else None
+        return (awaited.event_id if awaited is not None else None) or self._ids.new(prefix)
 
     def keep(self) -> None:
         """What was named has crossed the wire."""

@@ -147,3 +147,22 @@ def test_options_go_with_the_path(kernel: Kernel, server: ScriptedServer, monkey
     kernel._path = Path(f"{kernel._path}?match=lenient")
     assert kernel.run("none", "Something else?") == ["Answer 0."]
     assert len(server.headers) == 1
+
+
+def test_a_session_that_nobody_closes_is_whole(tmp_path: Path) -> None:
+    """A kernel that ends makes its recording whole."""
+    import os
+    import subprocess
+    import sys
+
+    source = """
+import realtime_nb as rt
+from realtime_nb.testing.server import Reply, ScriptedServer
+server = ScriptedServer(Reply("One.", audio=bytes(48_000))).__enter__()
+session = rt.connect(server.url, model="gpt-realtime-mini")
+print(session.say("Hello.").text)
+"""
+    env = {**os.environ, "REALTIME_NB_CASSETTE": str(tmp_path / "end.cassette"), "REALTIME_NB_RECORD": "once"}
+    subprocess.run([sys.executable, "-c", source], check=True, env=env, timeout=60, capture_output=True)
+    with rt.connect(f"cassette:{tmp_path / 'end.cassette'}") as session:
+        assert session.say("Hello.").text == "One."

@@ -17,8 +17,8 @@ nbclient = pytest.importorskip("nbclient", reason="running a notebook needs nbcl
 pytest.importorskip("ipykernel", reason="a kernel needs ipykernel: pip install '.[lab]'")
 
 CELLS = [
-    "import realtime_nb as rt\nfrom realtime_nb.testing.stages import stub_speech\n"
-    "speech = rt.Audio.from_pcm16(stub_speech(400))\n%load_ext realtime_nb",
+    "import realtime_nb as rt\nfrom realtime_nb.testing.stages import stub_speech\n%load_ext realtime_nb",
+    "speech = rt.Audio.from_pcm16(stub_speech(400))\nspeech",
     "session = rt.connect('ws://127.0.0.1:1/v1/realtime', instructions='Be brief.', transcription=None)\nsession",
     "turn = session.say('Name three rivers of Africa.')\nturn",
     "turn.audio",
@@ -37,7 +37,10 @@ CELLS = [
 def outputs(folder: Path, mode: str, url: str) -> list[list[dict[str, Any]]]:
     """Run the notebook in a kernel of its own; what each cell shows."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    dial = f"import realtime_nb.connection as c\nreal = c.open_websocket\nc.open_websocket = lambda _, **k: real({url!r}, **k)"
+    dial = f"""
+import realtime_nb.connection as c
+real = c.open_websocket
+c.open_websocket = lambda _, **rest: real({url!r}, **rest)"""
     if mode != "none":
         notebook.cells.insert(0, nbformat.v4.new_code_cell(dial))
     env = {**os.environ, "REALTIME_NB_CASSETTE": str(folder / "lesson.cassette"), "REALTIME_NB_RECORD": mode}
@@ -53,5 +56,5 @@ def test_every_output_is_the_same_again(tmp_path: Path) -> None:
     first, second = (outputs(tmp_path, "none", serving.url) for _ in range(2))
     for cell, one, other in zip(CELLS, first, second, strict=True):
         assert one == other, cell
-    assert "You said: good morning." in str(first[4])
+    assert "You said: good morning." in str(first[5])
     assert sum(len(shown) for shown in first) > 9

@@ -197,6 +197,13 @@ def test_another_sound_is_a_miss(streamed: Recorded) -> None:
         session.say(rt.Audio.tone(330, 0.4).chunks(0.05))
 
 
+def test_a_lenient_replay_takes_any_sound(kit: Kit, streamed: Recorded) -> None:
+    """Another voice, of another length, gets the answer of then."""
+    for sound in (rt.Audio.tone(330, 0.2), rt.Audio.tone(330, 1.5)):
+        with rt.connect(f"cassette:{streamed[0]}?match=lenient") as session:
+            assert session.say(sound.chunks(0.05)).text == "You said: good morning."
+
+
 def test_a_microphone_by_hand_replays(kit: Kit, tmp_path: Path) -> None:
     """``append`` and ``commit`` replay, cut in other pieces too."""
     folder = tmp_path / "mic.cassette"
