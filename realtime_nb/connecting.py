@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from realtime_nb.connection import CONNECT_S, planned
 from realtime_nb.display import ProgressView
+from realtime_nb.errors import ConfigError
 from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
 from realtime_nb.session import Session
@@ -15,6 +17,8 @@ from realtime_nb.target import Auth
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+    from realtime_nb.calls import DialledCall
 
 __all__ = ["aconnect", "connect"]
 
@@ -44,6 +48,8 @@ def connect(
         where ``OPENAI_API_KEY`` is set, else local. ``"cassette:lesson1.cassette"`` plays
         what ``session.record`` recorded: ``?speed=real``, ``2x`` or ``20ms`` instead of at
         once, ``?match=lenient`` for other words than then, ``?session=2`` for the second one.
+        A ``sip:`` address places a call, and gives a :class:`realtime_nb.calls.DialledCall`
+        instead of a session: a telephone, which has sound and keys.
     model : str, optional
         By default ``gpt-realtime-mini``. The local engine plays that model: its
         limits hold, and costs are what its card would charge; ``"local"`` is free.
@@ -96,6 +102,8 @@ def connect(
     >>> session.say("Name three rivers of Africa.").text  # doctest: +SKIP
     'The Nile, the Congo and the Niger.'
     """
+    if to is not None and to.lower().startswith(("sip:", "sips:")):
+        return _place(to, timeout_s, config)  # type: ignore[return-value] # a telephone, as the text above says
     api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
     plan = planned(
         to,
@@ -117,6 +125,18 @@ def connect(
     finally:
         view.close()
         plan.tell()
+
+
+def _place(to: str, timeout_s: float, config: Mapping[str, Any]) -> DialledCall:
+    """Place a call: a telephone has no settings."""
+    from realtime_nb.calls import dial
+
+    if config:
+        raise ConfigError(
+            f"a call to {to} takes no {next(iter(config))}=: the settings are with who answers",
+            hint=f'call = rt.connect("{to}")',
+        )
+    return dial(to) if timeout_s == CONNECT_S else dial(to, timeout_s=timeout_s)
 
 
 async def aconnect(

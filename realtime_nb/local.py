@@ -27,7 +27,7 @@ from realtime_nb.errors import ModelError
 from realtime_nb.portal import portal
 from realtime_nb.secret import Secret
 
-__all__ = ["Engine", "Progress", "Stages", "running", "start", "stop"]
+__all__ = ["Engine", "PhoneStages", "Progress", "Stages", "running", "start", "stop"]
 
 START_S = 600.0
 """How long an engine may be silent while it starts: a slow line fetches hundreds of megabytes, but says so."""
@@ -53,6 +53,37 @@ class Stages:
     def arguments(self) -> list[str]:
         """The options of ``python -m realtime_nb.server`` that ask for them."""
         return ["--asr", self.asr, "--llm", self.llm, "--tts", self.tts]
+
+    def environment(self) -> dict[str, str]:
+        """What the child is told and other people's list of processes is not."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhoneStages(Stages):
+    """An engine that takes telephone calls, and asks what becomes of them.
+
+    Parameters
+    ----------
+    sip : str
+        Address and port of its SIP.
+    webhook : str
+        Where it posts ``realtime.call.incoming``.
+    secret : Secret
+        Signs it.
+    """
+
+    sip: str
+    webhook: str
+    secret: Secret
+
+    def arguments(self) -> list[str]:
+        """The options of ``python -m realtime_nb.server`` that ask for it."""
+        return [*super().arguments(), "--sip", self.sip, "--webhook", self.webhook]
+
+    def environment(self) -> dict[str, str]:
+        """The webhooks' secret."""
+        return {"REALTIME_NB_WEBHOOK_SECRET": self.secret.reveal()}
 
 
 @dataclass(frozen=True)
@@ -97,6 +128,7 @@ class Engine:
         self.url = ""
         self.http = ""
         self.brain = ""
+        self.sip = ""
         self._last_words: collections.deque[str] = collections.deque(maxlen=20)
         self._drains: list[asyncio.Task[None]] = []
 
@@ -128,6 +160,7 @@ class Engine:
             raise ModelError(str(failed.get("message", "the local engine failed")), hint=failed.get("hint"))
         if (ready := report.get("ready")) is not None:
             self.url, self.http, self.brain = ready["url"], ready.get("http", ""), ready.get("brain", "")
+            self.sip = ready.get("sip") or ""
         elif (step := report.get("progress")) is not None and watch is not None:
             watch(Progress(str(step.get("stage", "")), str(step.get("message", "")), step.get("fraction")))
 
@@ -206,7 +239,7 @@ async def _launch(stages: Stages, watch: Watch | None) -> Engine:
         stdout=pipe,
         stderr=pipe,
         limit=LINE_BYTES,
-        env={**os.environ, "REALTIME_NB_TOKEN": token.reveal(), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **stages.environment(), "REALTIME_NB_TOKEN": token.reveal(), "PYTHONUNBUFFERED": "1"},
         start_new_session=True,  # an Interrupt of the kernel goes to its process group: not to the engine
     )
     engine = Engine(process, token, stages)

@@ -21,7 +21,6 @@ OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOSTS = ("api.openai.com", ".api.openai.com")
 AZURE_HOSTS = (".openai.azure.com", ".openai.azure.us", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 _WORDS = ("local", "openai")
-_LATER = {"sip": "SIP"}
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,8 @@ def _checked(to: str) -> str:
             f"rt.connect() got an {scheme.upper()} address: realtime servers speak WebSocket",
             hint=f'rt.connect("ws{to[4:]}")',
         )
-    if scheme in _LATER and ":" in to:
-        raise ConfigError(f"rt.connect() does not do {_LATER[scheme]} in this version", hint='rt.connect("local")')
+    if scheme in {"sip", "sips"} and ":" in to:
+        raise ConfigError("a SIP address is called, and gives no session", hint=f'call = rt.calls.dial("{to}")')
     near = difflib.get_close_matches(to, _WORDS, n=1, cutoff=0.5)
     raise ConfigError(
         f'rt.connect() goes to "local", "openai" or a ws:// or wss:// URL, not to {to!r}',

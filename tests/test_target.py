@@ -115,7 +115,7 @@ def test_the_model_goes_into_the_query_once(url: str, full: str) -> None:
         ("https://h/v1", 'rt.connect("wss://h/v1")'),
         ("ws://", 'rt.connect("local")'),
         ("", 'rt.connect("local")'),
-        ("sip:me@there", 'rt.connect("local")'),
+        ("sip:me@there", 'call = rt.calls.dial("sip:me@there")'),
     ],
 )
 def test_what_is_no_address_is_refused_with_the_nearest(to: str, hint: str) -> None:
