@@ -39,7 +39,7 @@ class Recorder:
 
     def __init__(self, writer: Writer, log: EventLog, tape: Tape, *, at_once: bool = True) -> None:
         self.writer = writer
-        self._at_once = at_once
+        self.at_once = at_once
         self._due = False
         self.error: OSError | None = None
         """Why nothing more is kept."""
@@ -75,7 +75,7 @@ class Recorder:
         self._note()
 
     def _note(self) -> None:
-        if self._at_once:
+        if self.at_once:
             self.catch_up()
         elif not self._due and not self._closed:
             self._due = True

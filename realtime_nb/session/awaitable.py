@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import functools
 import os
@@ -49,6 +50,8 @@ PUBLIC = (
 )
 """What both faces have, and Tab shows."""
 
+LOG_S = 1.5
+"""How long the end of a session waits for its log."""
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -312,7 +315,9 @@ def _whole_path(folder: str | os.PathLike[str]) -> Path:
 async def _end(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:
     await actor.close()
     for recorder in list(recorders.values()):
-        await asyncio.to_thread(recorder.close)
+        with contextlib.suppress(TimeoutError):  # a log nobody asked for: its thread ends it when the disk lets it
+            async with asyncio.timeout(None if recorder.at_once else LOG_S):
+                await asyncio.to_thread(recorder.close)
 
 
 def _drop(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:

@@ -31,6 +31,20 @@ def test_the_frames_are_the_same(talk: Any, keep: Keep, name: str) -> None:
     pd.testing.assert_frame_equal(kept, lived)
 
 
+@pytest.mark.parametrize("name", FRAMES)
+def test_the_frames_do_not_depend_on_who_holds_the_texts(talk: Any, keep: Keep, name: str) -> None:
+    """With pyarrow or without, a frame has the same values, and the same ones missing."""
+    pytest.importorskip("pyarrow")
+    saved = open_history(keep(talk))
+    frames = []
+    for storage in ("python", "pyarrow"):
+        with pd.option_context("mode.string_storage", storage):
+            frames.append(getattr(saved, name))
+    first, second = (frame.astype(object).where(frame.notna(), None).to_dict("list") for frame in frames)
+    assert first == second
+    assert len(frames[0])
+
+
 def test_sounds_come_back_bit_by_bit(talk: Any, keep: Keep) -> None:
     """Clip, streamed speech and reply are kept as they were, by the item they belong to."""
     sounds = open_history(keep(talk)).sounds

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import stat
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +44,14 @@ def old(root: Path, name: str, size: int = 0) -> Writer:
     writer = Writer(root / name, Header(session_id="s", brain="b", begun="2026-01-01", card=model("local")))
     (root / name / "audio" / "x.flac").write_bytes(bytes(size))
     return writer
+
+
+def until(state: Callable[[], bool]) -> None:
+    """Wait for it."""
+    end = time.monotonic() + 30
+    while not state():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_session_is_kept_without_being_asked(root: Path, server: ScriptedServer) -> None:
@@ -127,7 +137,7 @@ def test_a_full_disk_is_one_warning(root: Path, server: ScriptedServer, monkeypa
 def test_the_session_never_waits_for_the_disk(
     root: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a write hangs, turns go on; when it no longer does, all is written, in order."""
+    """While a write hangs, turns go on and the session ends; when it no longer does, all is written, in order."""
     free, real = threading.Event(), Writer.add
 
     def slow(self: Writer, entry: object) -> int:
@@ -137,10 +147,20 @@ def test_the_session_never_waits_for_the_disk(
     monkeypatch.setattr(Writer, "add", slow)
     with rt.connect(server.url) as session:
         assert session.say("Hello.").text == "Answer 1."
-        free.set()
+    free.set()
+    until(lambda: not rt.logs.sessions()[0].running)
     saved = rt.open_history(rt.logs.sessions()[0].path)
     assert not saved.damage
     assert len(saved.events) == len(session.events)
+
+
+def test_a_session_that_nobody_holds_ends_its_log(root: Path, server: ScriptedServer) -> None:
+    """Its last reply is there, and nobody writes to it any more."""
+    session = rt.connect(server.url)
+    session.say("Hello.")
+    del session
+    until(lambda: gc.collect() >= 0 and not rt.logs.sessions()[0].running)
+    assert rt.open_history(rt.logs.sessions()[0].path).turns.output.tolist() == ["Answer 1."]
 
 
 def test_the_oldest_go_first_and_running_ones_never(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
