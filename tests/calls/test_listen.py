@@ -6,17 +6,20 @@ import base64
 import json
 import secrets
 import socket
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import realtime_nb as rt
+from realtime_nb import local
 from realtime_nb.calls.dialled import DialledCall, dial
 from realtime_nb.calls.phone import Phone, listen, receive
 from realtime_nb.engine.base import ChatRequest
@@ -297,3 +300,29 @@ def test_nobody_there_is_said_so() -> None:
         dial("sip:bob@127.0.0.1:9;transport=tcp")
     with pytest.raises(ConnectError, match=r"not taken within 0\.3 s"):
         dial("sip:bob@127.0.0.1:9", timeout_s=0.3)
+
+
+def test_the_embedded_engine_takes_calls_and_asks_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rt.calls.listen("local")`: an engine of its own, its secret told in private; both end together."""
+    child = Path(__file__).parents[1] / "server" / "child.py"
+    seen: list[list[str]] = []
+
+    def command(stages: local.Stages) -> list[str]:
+        seen.append(stages.arguments())
+        return [sys.executable, str(child), "--child", *stages.arguments()]
+
+    monkeypatch.setenv("REALTIME_NB_LOG", "0")
+    monkeypatch.setattr(local, "_command", command)
+    with listen("local", sip="127.0.0.1:0") as phone:
+        answers: list[DialledCall] = []
+        dialling = threading.Thread(target=lambda: answers.append(dial(phone.sip, timeout_s=WAIT_S)), daemon=True)
+        dialling.start()
+        session = phone.answer(timeout_s=WAIT_S, instructions="Be brief.")
+        dialling.join(WAIT_S)
+        (call,) = answers
+        call.say(SPEECH)
+        assert call.hear(timeout_s=WAIT_S).peak_dbfs > -20
+        call.hang_up()
+        until(lambda: "closed" in repr(session))
+    assert local.running() == []
+    assert "whsec_" not in " ".join(seen[0])

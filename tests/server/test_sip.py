@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,7 +24,7 @@ from realtime_nb.secret import Secret
 from realtime_nb.server.command import parse_options
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions, Webhook
-from realtime_nb.server.sip import bind_phone
+from realtime_nb.server.sip import Phone, bind_phone
 from realtime_nb.testing.stages import StubTts, stub_engine, stub_speech
 from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 from realtime_nb.wire.sdp import write_offer
@@ -247,6 +248,45 @@ def _invite(number: int, port: int) -> bytes:
         f"Content-Length: {len(body)}",
     ]
     return "\r\n".join([*lines, "", body]).encode()
+
+
+def test_calls_over_a_bad_network_are_set_up_once_and_released(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of SIP's datagrams is lost each way: ten calls at once all come about, one session each, and all end."""
+    chance = random.Random(5)
+    take, send = Phone._datagram, Phone._send
+    monkeypatch.setattr(Phone, "_datagram", lambda *given: chance.random() < 0.2 or take(*given))
+    monkeypatch.setattr(Phone, "_send", lambda *given: chance.random() < 0.2 or send(*given))
+    serving = serve(options(silence_s=2.0))
+
+    async def one() -> bool:
+        line = await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}", timeout_s=20)
+        await line.until(lambda: len(line.heard) > 5)
+        await line.hang_up()
+        return line.answered
+
+    async def ten() -> list[bool]:
+        return await asyncio.gather(*(one() for _ in range(10)))
+
+    assert asyncio.run(ten()) == [True] * 10
+    assert settled(serving)
+    opened = httpx.get(f"{serving.http}/metrics", headers=serving.headers, trust_env=False).text
+    assert "realtime_nb_sessions_opened_total 10.0" in opened
+
+
+def test_a_stream_of_garbage_or_of_nothing_is_closed(serve: Any) -> None:
+    """TCP peers that send no SIP, or nothing at all; a ping is answered, and OPTIONS in two pieces."""
+    serving = serve(options(idle_s=0.5))
+    with socket.create_connection(serving.sip, timeout=WAIT_S) as garbage:
+        garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert garbage.recv(1) == b""
+    with socket.create_connection(serving.sip, timeout=WAIT_S) as peer:
+        peer.sendall(b"\r\n\r\n")
+        assert peer.recv(2) == b"\r\n"
+        text = _invite(1, 9).replace(b"INVITE", b"OPTIONS").replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
+        peer.sendall(text[:50])
+        peer.sendall(text[50:])
+        assert peer.recv(4096).startswith(b"SIP/2.0 200 OK\r\n")
+        assert peer.recv(1) == b""
 
 
 def test_nothing_listens_unless_asked_and_then_on_loopback(serve: Any) -> None:
