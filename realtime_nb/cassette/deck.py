@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from realtime_nb.cassette.match import as_value, difference, same
 from realtime_nb.cassette.reader import Track, names_of, open_tracks
-from realtime_nb.cassette.recording import MODES, Recording, RecordMode, begin, blank
+from realtime_nb.cassette.recording import MODES, Recording, RecordMode, begin, blank, check_own, last_number
 from realtime_nb.errors import CassetteError, CassetteMiss, ConfigError
 from realtime_nb.models import ModelCard
 from realtime_nb.transports.cassette import CassetteTransport, Speed, speed_of
@@ -84,11 +84,13 @@ class Deck:
     _times: dict[str, int] = field(default_factory=dict)
     """How often a session was opened like this."""
     _recorded: int = 0
+    _reserved: int | None = None
+    """The last place that was given away: in the order of the calls, whichever connection comes about first."""
 
     @property
     def plays(self) -> bool:
         """Whether nothing may be recorded."""
-        return self.mode == "none" or (self.mode == "once" and not self._recorded and bool(names_of(self.folder)))
+        return self.mode == "none" or (self.mode == "once" and self._reserved is None and bool(names_of(self.folder)))
 
     def track(self, opening: Opening) -> Track | None:
         """Find the session that is opened.
@@ -154,7 +156,16 @@ class Deck:
 
     def slot(self, opening: Opening) -> Slot:
         """Find out what is done for a call of ``rt.connect``; raises as :meth:`track` does."""
-        return Slot(self, opening, self.track(opening))
+        track = self.track(opening)
+        return Slot(self, opening, track, None if track is not None else self._reserve())
+
+    def _reserve(self) -> int:
+        """A place for a session that is to be recorded."""
+        if self._reserved is None:
+            check_own(self.folder)
+            self._reserved = 0 if self.mode == "all" else last_number(self.folder)
+        self._reserved += 1
+        return self._reserved
 
     def begin(self) -> None:
         """A session is recorded: what it is to replace goes now."""
@@ -170,6 +181,8 @@ class Slot:
     deck: Deck
     opening: Opening
     track: Track | None
+    number: int | None = None
+    """The place of a session that is recorded."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -189,7 +202,7 @@ class Slot:
         return begin(
             link,
             self.deck.folder,
-            mode="new",
+            number=self.number,
             to=self.opening.to,
             model=self.opening.model,
             session_id=session_id,

@@ -22,7 +22,7 @@ from realtime_nb.protocol.ids import SeededIds
 if TYPE_CHECKING:
     from realtime_nb.session.link import Link
 
-__all__ = ["MODES", "Recording", "RecordMode", "begin", "blank"]
+__all__ = ["MODES", "RecordMode", "Recording", "begin", "blank", "check_own", "last_number"]
 
 RecordMode = Literal["none", "once", "new", "all"]
 MODES: tuple[RecordMode, ...] = ("none", "once", "new", "all")
@@ -123,6 +123,7 @@ def begin(
     folder: Path,
     *,
     mode: RecordMode = "once",
+    number: int | None = None,
     to: str | None = None,
     model: str | None = None,
     session_id: str,
@@ -139,6 +140,8 @@ def begin(
         The cassette.
     mode : {"once", "new", "all"}
         Whether a cassette may be there already: no; yes, this session is added; yes, and it is replaced.
+    number : int, optional
+        The session's place on it, where that was chosen before; the mode is not heeded then.
     to, model : str, optional
         As ``rt.connect`` was given them.
     session_id, brain : str
@@ -158,7 +161,7 @@ def begin(
     """
     if link.timeline.replays:
         return Recording(None, folder)
-    path = track_path(folder, _number(folder, mode))
+    path = track_path(folder, _number(folder, mode) if number is None else number)
     seeded = link.ids if isinstance(link.ids, SeededIds) else SeededIds("")
     header = Header(
         package=version("realtime-nb"),
@@ -183,20 +186,30 @@ def _number(folder: Path, mode: RecordMode) -> int:
             f"mode={mode!r} records nothing: once, new and all do", hint='session.record("lesson.cassette", mode="all")'
         )
     tracks = names_of(folder)
+    check_own(folder)
     if tracks and mode == "once":
         raise ConfigError(
             f"There is a cassette in {str(folder)!r} already, and none is recorded over without being asked for.",
             hint=f'session.record("{folder.name}", mode="all")  # or mode="new", which adds this session to it',
         )
-    if not tracks and folder.exists() and (not folder.is_dir() or _foreign(folder)):
+    if tracks and mode == "all":
+        blank(folder)
+        return 1
+    return last_number(folder) + 1
+
+
+def check_own(folder: Path) -> None:
+    """Raise :class:`ConfigError` for a folder of other things."""
+    if not names_of(folder) and folder.exists() and (not folder.is_dir() or _foreign(folder)):
         raise ConfigError(
             f"{str(folder)!r} is no cassette: what is in it is left alone.",
             hint=f'session.record("{folder.stem}.cassette")',
         )
-    if tracks and mode == "all":
-        blank(folder)
-        return 1
-    return len(tracks) + 1
+
+
+def last_number(folder: Path) -> int:
+    """The number of the last session on a cassette; 0 where there is none."""
+    return max((int(path.stem.partition("-")[2]) for path in names_of(folder)), default=0)
 
 
 def _foreign(folder: Path) -> bool:

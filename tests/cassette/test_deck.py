@@ -135,6 +135,21 @@ def test_the_header_names_the_place_without_keys(kernel: Kernel, tmp_path: Path,
     assert server.headers
 
 
+def test_sessions_have_their_place_by_the_order_of_the_calls(tmp_path: Path) -> None:
+    """The connection that comes about last may be the one that was asked for first."""
+    cassette = deck.Deck(tmp_path / "many.cassette", "once")
+    slots = [cassette.slot(deck.Opening.of(None, None, {}, bare=True)) for _ in range(3)]
+    assert [slot.number for slot in slots] == [1, 2, 3]
+    with ScriptedServer(Reply("C."), Reply("B."), Reply("A.")) as server:
+        for slot, words in zip(reversed(slots), "cba", strict=True):
+            with rt.connect(server.url) as session:
+                slot.record(session.actor.link, session_id="s", brain="b", card=session.card)
+                session.say(words)
+    for number, words in enumerate("abc", start=1):
+        with rt.connect(f"cassette:{tmp_path / 'many.cassette'}?session={number}") as session:
+            assert session.say(words).text == f"{words.upper()}."
+
+
 def test_an_unknown_mode_is_told(kernel: Kernel) -> None:
     """With the modes there are."""
     with pytest.raises(errors.ConfigError, match="none, once, new, all"):

@@ -31,6 +31,7 @@ def test_hello(rt_cassette, monkeypatch):
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with a test in it."""
     monkeypatch.setenv("REALTIME_NB_LOG", "0")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(test_talk=SCRIPTED)
     return pytester
 
