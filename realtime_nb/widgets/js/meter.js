@@ -23,7 +23,7 @@ export function renderMeter({ model, el }) {
   const draw = () => {
     title.textContent = model.get("title");
     el.setAttribute("aria-label", `What the session has used: ${model.get("title")}`);
-    grid.replaceChildren(...model.get("gauges").flatMap(line));
+    grid.replaceChildren(...model.get("gauges").map(line));
   };
   model.on("change:gauges", draw);
   draw();
@@ -37,9 +37,11 @@ function line({ name, words, parts, most, full }) {
   const spans = shares(parts, most).map(({ kind, percent }) => h("span", { class: `is-${kind} is-${full ? "full" : way}`, style: `width:${percent}%` }));
   const meter = { role: "meter", "aria-label": name, "aria-valuemin": "0", "aria-valuemax": String(Math.max(most, used)), "aria-valuenow": String(used), "aria-valuetext": words };
   const [figure, ...rest] = words.split(/ (?=\()/);
-  return [
+  return h(
+    "div",
+    { class: "rtnb-gauge" },
     h("span", {}, name),
     most ? h("div", { class: "rtnb-bar", ...meter }, ...spans) : h("span"),
     h("span", { class: full ? "rtnb-alert" : "" }, figure, rest.length ? h("span", { class: "rtnb-muted rtnb-kinds" }, ` ${rest.join(" ")}`) : null),
-  ];
+  );
 }

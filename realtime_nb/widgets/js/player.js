@@ -269,7 +269,7 @@ function parts(view) {
   const time = h("span", { class: "rtnb-time rtnb-grow" });
   const speed = h("select", { class: "rtnb-select", "aria-label": "Speed" }, ...SPEEDS.map(speedOption));
   const volume = h("input", { class: "rtnb-range", type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Volume" });
-  const chosen = h("span", { class: "rtnb-time rtnb-muted" });
+  const chosen = h("span", { class: "rtnb-muted" });
   const drop = h("button", { class: "rtnb-button", type: "button", title: "Select nothing (Escape)", onclick: () => view.select(null) }, "Clear");
   const choice = h("div", { class: "rtnb-row" }, chosen, drop);
   const words = h("p", { class: "rtnb-words" });

@@ -75,11 +75,13 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-picture { display: block; width: 100%; max-width: 480px; height: auto; aspect-ratio: auto 16 / 9; border-radius: 7px; background: var(--rtnb-raised); }
 .rtnb-grid { display: grid; grid-template-columns: auto minmax(90px, 1fr) auto; gap: 7px 12px; align-items: center; margin: 0; }
 .rtnb-row + .rtnb-grid { margin-top: 6px; }
-.rtnb-grid > :nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
+.rtnb-gauge { display: contents; }
+.rtnb-gauge > :last-child { text-align: right; font-variant-numeric: tabular-nums; }
 @container (max-width: 360px) {
-  .rtnb-grid { grid-template-columns: 1fr auto; }
-  .rtnb-grid > :nth-child(3n + 2) { grid-column: 1 / -1; grid-row: auto; order: 0; }
-  .rtnb-row > .rtnb-grow { flex-basis: 100%; }
+  .rtnb-grid { grid-template-columns: 1fr; gap: 10px; }
+  .rtnb-gauge { display: grid; grid-template-columns: auto 1fr; gap: 3px 10px; }
+  .rtnb-gauge > .rtnb-bar { grid-row: 2; grid-column: 1 / -1; }
+  .rtnb-gauge > span:empty { display: none; }
 }
 .rtnb-sr { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; border: 0; }
 @media (prefers-reduced-motion: reduce) { .rtnb *, .rtnb *::before { transition: none !important; animation: none !important; } }

@@ -5,6 +5,7 @@ import { colour, onTheme } from "./theme.js";
 
 const FRAME_MS = 1000 / 30;
 const STEP = 3; // pixels a live level takes, one of them gap
+const AGAIN_MS = 100; // JupyterLab hides the page for a moment while it changes the theme, too short for an observer to see
 const QUIETEST = 0.02; // -34 dBFS: what is quieter is drawn small, so that noise does not look like speech
 const PALE = 0.45;
 
@@ -67,12 +68,13 @@ export class Wave {
     /** @type {[number, number] | null} */
     this.span = null;
     this.seen = true;
+    this.again = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
     this.drawn = 0; // frames; a test of the pace reads it
     this.pace = pacer(() => this.draw());
     this.stopTheme = onTheme(() => this.changed());
     this.sizes = new ResizeObserver(() => this.changed());
     this.sizes.observe(box);
-    this.sight = new IntersectionObserver(([entry]) => ((this.seen = entry.isIntersecting), this.changed()));
+    this.sight = new IntersectionObserver((entries) => ((this.seen = entries[entries.length - 1].isIntersecting), this.changed()));
     this.sight.observe(box);
   }
 
@@ -117,6 +119,7 @@ export class Wave {
 
   close() {
     this.pace.stop();
+    clearTimeout(this.again);
     this.stopTheme();
     this.sizes.disconnect();
     this.sight.disconnect();
@@ -126,7 +129,8 @@ export class Wave {
   draw() {
     const { clientWidth: width, clientHeight: height } = this.box;
     const context = this.canvas.getContext("2d");
-    if (!width || !height || !context) return;
+    if (!context) return;
+    if (!width || !height) return void (this.again = setTimeout(() => this.changed(), AGAIN_MS));
     const ratio = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);

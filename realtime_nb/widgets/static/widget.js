@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: b327dbc3bc3c124945a964a313bb83ea1949897428a605c29dcb2e44305929f2
+// sources: 015d0fedd49af468926e491727a38507990872fe087edb35a9b1504dfa387c08
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -109,9 +109,11 @@ function dialSocket(route, on) {
 function runLink(port, dial) {
   const PATIENCE_MS = 2500;
   const MOST_WAITING = 192e3;
+  const MOST_KEPT = 250;
   let socket = null;
   let owner = false;
   let item = "";
+  let backlog = [];
   const ports = { capture: null, playback: null };
   const trips = [];
   let timer = 0;
@@ -182,6 +184,7 @@ function runLink(port, dial) {
         await connect(route, { token, page, why: whys });
         port.postMessage({ t: "open", path: route.name, why: whys, owner });
         trips.length = 0;
+        backlog.splice(0).forEach(captured);
         return ping();
       } catch (fault) {
         whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
@@ -190,9 +193,11 @@ function runLink(port, dial) {
     port.postMessage({ t: "failed", why: whys });
   }
   function captured({ at, ms, pcm }) {
-    if (!socket || !owner) return;
-    if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    send({ t: "audio", at, ms }, pcm);
+    if (!owner) return;
+    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
+    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
+    else if (socket) send({ t: "audio", at, ms }, pcm);
+    else backlog.push({ at, ms, pcm });
   }
   const played = (event) => send(event);
   const orders = {
@@ -202,6 +207,7 @@ function runLink(port, dial) {
       ports[kind]?.close();
       ports[kind] = audio;
       item = "";
+      if (kind === "capture") backlog = [];
       if (audio) audio.onmessage = (event) => (kind === "capture" ? captured : played)(event.data);
     },
     close: () => {
@@ -475,6 +481,7 @@ var TABLE = {
   unsupported: ["This browser cannot record sound here.", "Use a current Chrome, Edge, Firefox or Safari, or drop a sound file here."],
   gone: ["The microphone was unplugged.", "Choose another device, or plug it in, then press record again."],
   worklet: ["The page's security policy forbids audio code.", "Ask for blob: or data: in the server's script-src, or drop a sound file here."],
+  gesture: ["The browser lets no sound flow before a click.", "Press record again."],
   failed: ["The microphone could not be opened.", "Press record again, or drop a sound file here."],
   kernel: ["The kernel stopped or was restarted, so this widget has lost its other half.", "Run the cell again."],
   elsewhere: ["Another tab holds the microphone of this widget.", "Press “Use it here” to take it over."],
@@ -500,7 +507,7 @@ var Trouble = class _Trouble extends Error {
     this.name = "Trouble";
     this.code = code;
     this.todo = todo;
-    this.detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : "";
+    this.detail = cause ? String(cause) : "";
   }
   /**
    * See any error of the browser as one of the table's.
@@ -509,7 +516,7 @@ var Trouble = class _Trouble extends Error {
    */
   static from(error) {
     if (error instanceof _Trouble) return error;
-    const name = error instanceof Error || error instanceof DOMException ? error.name : "";
+    const name = String(Object(error).name);
     return new _Trouble(NAMES[name] ?? "failed", error);
   }
 };
@@ -692,7 +699,7 @@ function renderMeter({ model, el }) {
   const draw = () => {
     title.textContent = model.get("title");
     el.setAttribute("aria-label", `What the session has used: ${model.get("title")}`);
-    grid.replaceChildren(...model.get("gauges").flatMap(line));
+    grid.replaceChildren(...model.get("gauges").map(line));
   };
   model.on("change:gauges", draw);
   draw();
@@ -704,11 +711,13 @@ function line({ name, words: words2, parts: parts3, most, full }) {
   const spans = shares(parts3, most).map(({ kind, percent }) => h("span", { class: `is-${kind} is-${full ? "full" : way}`, style: `width:${percent}%` }));
   const meter = { role: "meter", "aria-label": name, "aria-valuemin": "0", "aria-valuemax": String(Math.max(most, used)), "aria-valuenow": String(used), "aria-valuetext": words2 };
   const [figure, ...rest] = words2.split(/ (?=\()/);
-  return [
+  return h(
+    "div",
+    { class: "rtnb-gauge" },
     h("span", {}, name),
     most ? h("div", { class: "rtnb-bar", ...meter }, ...spans) : h("span"),
     h("span", { class: full ? "rtnb-alert" : "" }, figure, rest.length ? h("span", { class: "rtnb-muted rtnb-kinds" }, ` ${rest.join(" ")}`) : null)
-  ];
+  );
 }
 
 // theme.js
@@ -785,11 +794,13 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-picture { display: block; width: 100%; max-width: 480px; height: auto; aspect-ratio: auto 16 / 9; border-radius: 7px; background: var(--rtnb-raised); }
 .rtnb-grid { display: grid; grid-template-columns: auto minmax(90px, 1fr) auto; gap: 7px 12px; align-items: center; margin: 0; }
 .rtnb-row + .rtnb-grid { margin-top: 6px; }
-.rtnb-grid > :nth-child(3n) { text-align: right; font-variant-numeric: tabular-nums; }
+.rtnb-gauge { display: contents; }
+.rtnb-gauge > :last-child { text-align: right; font-variant-numeric: tabular-nums; }
 @container (max-width: 360px) {
-  .rtnb-grid { grid-template-columns: 1fr auto; }
-  .rtnb-grid > :nth-child(3n + 2) { grid-column: 1 / -1; grid-row: auto; order: 0; }
-  .rtnb-row > .rtnb-grow { flex-basis: 100%; }
+  .rtnb-grid { grid-template-columns: 1fr; gap: 10px; }
+  .rtnb-gauge { display: grid; grid-template-columns: auto 1fr; gap: 3px 10px; }
+  .rtnb-gauge > .rtnb-bar { grid-row: 2; grid-column: 1 / -1; }
+  .rtnb-gauge > span:empty { display: none; }
 }
 .rtnb-sr { position: absolute; width: 1px; height: 1px; margin: -1px; padding: 0; overflow: hidden; clip-path: inset(50%); white-space: nowrap; border: 0; }
 @media (prefers-reduced-motion: reduce) { .rtnb *, .rtnb *::before { transition: none !important; animation: none !important; } }
@@ -821,6 +832,7 @@ function colour(el, role) {
 // wave.js
 var FRAME_MS = 1e3 / 30;
 var STEP = 3;
+var AGAIN_MS = 100;
 var QUIETEST = 0.02;
 var PALE = 0.45;
 function liftLevel(level) {
@@ -862,12 +874,14 @@ var Wave = class {
     this.at = null;
     this.span = null;
     this.seen = true;
+    this.again = /** @type {ReturnType<typeof setTimeout> | undefined} */
+    void 0;
     this.drawn = 0;
     this.pace = pacer(() => this.draw());
     this.stopTheme = onTheme(() => this.changed());
     this.sizes = new ResizeObserver(() => this.changed());
     this.sizes.observe(box);
-    this.sight = new IntersectionObserver(([entry]) => (this.seen = entry.isIntersecting, this.changed()));
+    this.sight = new IntersectionObserver((entries) => (this.seen = entries[entries.length - 1].isIntersecting, this.changed()));
     this.sight.observe(box);
   }
   /** Add one level. @param {number} peak 0..1 */
@@ -905,6 +919,7 @@ var Wave = class {
   }
   close() {
     this.pace.stop();
+    clearTimeout(this.again);
     this.stopTheme();
     this.sizes.disconnect();
     this.sight.disconnect();
@@ -913,7 +928,8 @@ var Wave = class {
   draw() {
     const { clientWidth: width, clientHeight: height } = this.box;
     const context = this.canvas.getContext("2d");
-    if (!width || !height || !context) return;
+    if (!context) return;
+    if (!width || !height) return void (this.again = setTimeout(() => this.changed(), AGAIN_MS));
     const ratio = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       this.canvas.width = Math.round(width * ratio);
@@ -1202,7 +1218,7 @@ function parts2(view) {
   const time = h("span", { class: "rtnb-time rtnb-grow" });
   const speed = h("select", { class: "rtnb-select", "aria-label": "Speed" }, ...SPEEDS.map(speedOption));
   const volume = h("input", { class: "rtnb-range", type: "range", min: "0", max: "1", step: "0.05", "aria-label": "Volume" });
-  const chosen = h("span", { class: "rtnb-time rtnb-muted" });
+  const chosen = h("span", { class: "rtnb-muted" });
   const drop = h("button", { class: "rtnb-button", type: "button", title: "Select nothing (Escape)", onclick: () => view.select(null) }, "Clear");
   const choice = h("div", { class: "rtnb-row" }, chosen, drop);
   const words2 = h("p", { class: "rtnb-words" });
@@ -1237,6 +1253,7 @@ async function loadWorklet(context, source3) {
 
 // capture.js
 var RATE = 24e3;
+var GESTURE_MS = 4e3;
 function createCutter(size, stride, on) {
   let at = 0;
   let chunk = new Int16Array(size);
@@ -1371,8 +1388,9 @@ var Capture = class {
     this.node.port.onmessage = (event) => this.#note(event.data);
     this.context.createMediaStreamSource(stream).connect(this.node);
     this.#sink();
-    await this.context.resume();
-    await this.#flow(true, true);
+    const flowing = this.context.resume().then(() => this.#flow(true, true));
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Trouble("gesture")), GESTURE_MS));
+    await Promise.race([flowing, late]);
   }
   #sink() {
     if (!this.options.media || !this.node) return;
@@ -1714,6 +1732,7 @@ var Recording = class {
     this.holder = true;
     this.note = "";
     this.gone = false;
+    this.lost = false;
     this.peaks = [];
   }
   get first() {
@@ -1896,6 +1915,8 @@ var Recording = class {
       this.release();
       this.fail(new Trouble("kernel"));
     }
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase);
+    if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
       this.fail(new Trouble("elsewhere"));
