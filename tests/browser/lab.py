@@ -26,7 +26,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 __all__ = ["CHROMIUM", "Chrome", "Lab", "Notebook", "missing"]
 
@@ -191,6 +191,9 @@ class Chrome:
         Width and height of a page.
     """
 
+    _playwright: ClassVar[Any] = None  # its sync API allows one a thread: all browsers share it
+    _users: ClassVar[int] = 0
+
     def __init__(
         self,
         mic: Path | None = None,
@@ -210,7 +213,9 @@ class Chrome:
         from playwright.sync_api import sync_playwright
 
         self._profile = tempfile.mkdtemp(prefix="rtnb-chrome-")
-        self._playwright = sync_playwright().start()
+        if not Chrome._users:
+            Chrome._playwright = sync_playwright().start()
+        Chrome._users += 1
         width, height = self._size
         self.context = self._playwright.chromium.launch_persistent_context(
             self._profile,
@@ -243,7 +248,9 @@ class Chrome:
         try:
             self.context.close()
         finally:
-            self._playwright.stop()
+            Chrome._users -= 1
+            if not Chrome._users:
+                Chrome._playwright.stop()
             shutil.rmtree(self._profile, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb.engine.base import ChatRequest
+from realtime_nb.engine.build import Engine
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.testing.stages import Answer, StubLlm, stub_engine
 from realtime_nb.testing.stages import Call as StubCall
@@ -77,19 +78,24 @@ def chrome(browser_or_skip: None, mic: Path) -> Iterator[Any]:
     """A browser that hears `mic` each time its microphone is opened, and whose output is listened to."""
     from lab import Chrome
 
-    with Chrome(mic=mic) as browser:
+    with Chrome(mic=mic, flags=["--host-resolver-rules=MAP plain-http.test 127.0.0.1"]) as browser:
         browser.context.add_init_script(EAR)
         yield browser
+
+
+def connecting(serving: Serving) -> str:
+    """The cell that opens a session there."""
+    assert serving.token is not None
+    return f"import realtime_nb as rt\nsession = rt.connect({serving.url!r}, api_key={serving.token.reveal()!r})"
 
 
 @pytest.fixture
 def talk(open_notebook: Open, serving: Serving) -> Callable[..., Any]:
     """Open a notebook with a session and its talk; further cells as given."""
-    assert serving.token is not None
-    connect = f"import realtime_nb as rt\nsession = rt.connect({serving.url!r}, api_key={serving.token.reveal()!r})"
+    connect = connecting(serving)
 
-    def begin(*cells: str) -> Any:
-        notebook = open_notebook(connect, "session.talk()", *cells)
+    def begin(*cells: str, url: str | None = None) -> Any:
+        notebook = open_notebook(connect, "session.talk()", *cells, url=url)
         notebook.run(0)
         notebook.run(1)
         return notebook
@@ -214,7 +220,63 @@ def test_what_went_wrong_is_said_with_what_to_do(talk: Callable[..., Any]) -> No
     notebook.kernel("session.close()")
     phase(notebook, "closed")
     note = notebook.page.locator(f"{TALK} .rtnb-note")
-    assert note.inner_text() == "the session is closed session = rt.connect()"
-    assert notebook.page.locator(f"{TALK} input").is_disabled()
+    assert note.inner_text() == "The session is closed. Try: session = rt.connect()"
+    assert not notebook.page.locator(f"{TALK} input").is_visible()
     notebook.restart_kernel()
     notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Run the cell again')", timeout=15_000)
+
+
+def typed_instead(notebook: Any) -> None:
+    """Type a question, and hear the answer all the same."""
+    notebook.page.fill(f"{TALK} input", "Which river?")
+    notebook.page.press(f"{TALK} input", "Enter")
+    phase(notebook, "speaking")
+    notebook.page.wait_for_selector(f"{TALK} li:has-text('The Nile')")
+
+
+def test_plain_http_has_no_microphone_and_says_so(talk: Callable[..., Any], lab: Any) -> None:
+    """A page that is not secure says what to do; typing works, and the answer is spoken."""
+    notebook = talk(url=lab.url.replace("127.0.0.1", "plain-http.test"))
+    note = notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('plain HTTP')")
+    assert "https://" in note.inner_text()
+    typed_instead(notebook)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--use-fake-device-for-media-stream", "--deny-permission-prompts"], "did not allow"),
+        ([], "No microphone"),
+    ],
+    ids=["refused", "none"],
+)
+def test_without_a_microphone_one_types(lab: Any, serving: Serving, flags: list[str], said: str) -> None:
+    """No microphone, or none allowed: it says so and what to do; a typed question is answered aloud."""
+    from lab import Chrome
+
+    allowed = "--autoplay-policy=no-user-gesture-required"
+    with Chrome(fake=False, flags=[*flags, allowed]) as browser:
+        notebook = browser.open(lab, lab.notebook("without", [connecting(serving), "session.talk()"]))
+        notebook.run(0)
+        notebook.run(1)
+        notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('{said}')")
+        assert notebook.page.is_visible(f"{TALK} button:has-text('Talk')")
+        typed_instead(notebook)
+        notebook.end()
+
+
+@pytest.mark.models
+def test_a_spoken_question_is_answered_aloud(open_notebook: Open, real_engine: Engine) -> None:
+    """Real speech, a real engine: the question is written down, the answer sounds, and both are in the frames."""
+    with serve_in_thread(real_engine) as server:
+        notebook = open_notebook(connecting(server), "session.talk()")
+        notebook.run(0)
+        notebook.run(1)
+        phase(notebook, "speaking", 60)
+        notebook.page.wait_for_function("() => window.aloud.at(-1)?.loud")
+        notebook.page.wait_for_selector(f"{TALK} li[data-who=user]:has-text('country')")
+        items = json.loads(notebook.kernel("print(session.history.to_json(orient='records'))"))
+    assert items[0]["role"] == "user"
+    assert "do for your country" in items[0]["transcript"].lower()
+    assert items[0]["audio_s"] == pytest.approx(2.6, abs=0.8)
+    assert any(item["role"] == "assistant" and item["transcript"] and item["audio_s"] for item in items)

@@ -15,6 +15,7 @@ const TODO = {
   insecure: "Open the page as https://… or as http://localhost:…. Or type: the answer is spoken all the same.",
   unsupported: "Use a current Chrome, Edge, Firefox or Safari. Or type.",
   gone: "Plug it in again, then press Talk. Or type.",
+  gesture: "Press Talk.",
   worklet: "Ask for blob: or data: in the server's script-src. Or type.",
   failed: "Press Talk again. Or type.",
 };

@@ -47,7 +47,7 @@ export class Trouble extends Error {
     this.name = "Trouble";
     this.code = code;
     this.todo = todo;
-    this.detail = cause instanceof Error ? `${cause.name}: ${cause.message}` : "";
+    this.detail = cause ? String(cause) : "";
   }
 
   /**
@@ -57,7 +57,7 @@ export class Trouble extends Error {
    */
   static from(error) {
     if (error instanceof Trouble) return error;
-    const name = error instanceof Error || error instanceof DOMException ? error.name : "";
+    const name = String(Object(error).name); // in JupyterLab a DOMException is no instance of Error (measured)
     return new Trouble(NAMES[name] ?? "failed", error);
   }
 }
