@@ -105,8 +105,7 @@ class SavedHistory(History):
 
     def _add(self, lines: list[Any]) -> None:
         entries = [line for line in lines if type(line) is not SoundLine]
-        for entry in entries:
-            self._fold.add(entry)
+        self._fold.add(*entries)
         self._rows.add(entries)
         self._numbers.extend([entry.seq for entry in entries])
         self.sounds.lines |= {line.item_id: line for line in lines if type(line) is SoundLine}

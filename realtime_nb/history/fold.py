@@ -59,17 +59,20 @@ class Fold:
         """Items created here, by id; they come back without their sound."""
         self._unnamed: list[Entry] = []
 
-    def add(self, entry: Entry) -> None:
-        """Take in the next event.
+    def add(self, *entries: Entry) -> None:
+        """Take in the next events.
 
         Parameters
         ----------
-        entry : Entry
+        *entries : Entry
             Of the log, each once and in order.
         """
-        handle = _MEANING.get(type(entry.event))
-        if handle is not None:
-            handle(self, entry.event, entry)
+        meaning = _MEANING.get
+        for entry in entries:
+            event = entry.event
+            handle = meaning(type(event))
+            if handle is not None:
+                handle(self, event, entry)
 
     # ------------------------------------------------------------ the session
     @_means(ev.SessionCreated, ev.SessionUpdated)
