@@ -3,6 +3,7 @@ import { Trouble } from "./trouble.js";
 import { loadWorklet } from "./worklet.js";
 
 export const RATE = 24_000;
+const GESTURE_MS = 4000; // a context that does not run by then waits for a click of the person
 
 /**
  * Cut a stream of float samples into 16-bit chunks of one size, and measure it. Runs in the worklet as text.
@@ -168,8 +169,9 @@ export class Capture {
     this.node.port.onmessage = (event) => this.#note(event.data);
     this.context.createMediaStreamSource(stream).connect(this.node);
     this.#sink();
-    await this.context.resume();
-    await this.#flow(true, true);
+    const flowing = this.context.resume().then(() => this.#flow(true, true));
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Trouble("gesture")), GESTURE_MS));
+    await Promise.race([flowing, late]);
   }
 
   #sink() {

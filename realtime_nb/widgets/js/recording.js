@@ -57,6 +57,7 @@ export class Recording {
     this.holder = true; // the phase is this page's doing, not another tab's
     this.note = "";
     this.gone = false;
+    this.lost = false;
     /** @type {number[]} */
     this.peaks = [];
   }
@@ -259,6 +260,8 @@ export class Recording {
       this.release();
       this.fail(new Trouble("kernel"));
     }
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase); // the kernel took us for gone
+    if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
       this.fail(new Trouble("elsewhere"));

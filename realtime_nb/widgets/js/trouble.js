@@ -18,6 +18,7 @@ const TABLE = {
   unsupported: ["This browser cannot record sound here.", "Use a current Chrome, Edge, Firefox or Safari, or drop a sound file here."],
   gone: ["The microphone was unplugged.", "Choose another device, or plug it in, then press record again."],
   worklet: ["The page's security policy forbids audio code.", "Ask for blob: or data: in the server's script-src, or drop a sound file here."],
+  gesture: ["The browser lets no sound flow before a click.", "Press record again."],
   failed: ["The microphone could not be opened.", "Press record again, or drop a sound file here."],
   kernel: ["The kernel stopped or was restarted, so this widget has lost its other half.", "Run the cell again."],
   elsewhere: ["Another tab holds the microphone of this widget.", "Press “Use it here” to take it over."],

@@ -38,11 +38,14 @@ export function dialSocket(route, on) {
  */
 export function runLink(port, dial) {
   const PATIENCE_MS = 2500; // for one route, until it says welcome
-  const MOST_WAITING = 192_000; // bytes of sound not yet sent: 4 s; what comes then is dropped, counted, and told
+  const MOST_WAITING = 192_000; // bytes of sound not yet sent: 4 s; what comes then is dropped and told
+  const MOST_KEPT = 250; // chunks kept while the way is lost: 5 s
   /** @type {Socket | null} */
   let socket = null;
   let owner = false;
   let item = "";
+  /** @type {any[]} */
+  let backlog = []; // chunks of the microphone taken while the way was lost
   /** @type {Record<string, MessagePort | null>} */
   const ports = { capture: null, playback: null };
   /** @type {number[]} */
@@ -130,6 +133,7 @@ export function runLink(port, dial) {
         await connect(route, { token, page, why: whys });
         port.postMessage({ t: "open", path: route.name, why: whys, owner });
         trips.length = 0;
+        backlog.splice(0).forEach(captured);
         return ping();
       } catch (fault) {
         whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
@@ -140,9 +144,11 @@ export function runLink(port, dial) {
 
   /** @param {{at: number, ms: number, pcm: ArrayBuffer}} chunk */
   function captured({ at, ms, pcm }) {
-    if (!socket || !owner) return;
-    if (socket.waiting() > MOST_WAITING) return port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    send({ t: "audio", at, ms }, pcm);
+    if (!owner) return;
+    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
+    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
+    else if (socket) send({ t: "audio", at, ms }, pcm);
+    else backlog.push({ at, ms, pcm });
   }
 
   /** @param {any} event */
@@ -156,6 +162,7 @@ export function runLink(port, dial) {
       ports[kind]?.close();
       ports[kind] = audio;
       item = "";
+      if (kind === "capture") backlog = [];
       if (audio) audio.onmessage = (/** @type {MessageEvent} */ event) => (kind === "capture" ? captured : played)(event.data);
     },
     close: () => {

@@ -74,6 +74,22 @@ test("what the socket cannot take is dropped and told, not kept for ever", async
   port2.close();
 });
 
+test("what the microphone gives while the way is lost is sent when it is found again", async () => {
+  const it = link();
+  await it.open();
+  const { port1, port2 } = new MessageChannel();
+  it.order({ t: "attach", kind: "capture", port: port1 });
+  it.drop();
+  for (let i = 0; i < 300; i++) port2.postMessage({ at: 480 * i, ms: i, pcm: new ArrayBuffer(960) });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  it.page.length = 0;
+  await it.open();
+  const sent = it.kernel.filter(({ header }) => header.t === "audio").map(({ header }) => header.at);
+  assert.deepEqual(sent, Array.from({ length: 250 }, (_, i) => 480 * i));
+  it.end();
+  port2.close();
+});
+
 test("sound goes to the playback port, past the page, which is only woken for a new item", async () => {
   const it = link();
   await it.open();
