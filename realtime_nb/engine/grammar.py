@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from realtime_nb.engine.base import ChatCallDelta, ChatRequest, ChatText, Tool
 
-__all__ = ["MIDDLE", "NONE", "PREFILL", "CallReader", "allowed", "grammar", "plain_schema"]
+__all__ = ["MIDDLE", "NONE", "PREFILL", "CallReader", "allowed", "grammar", "openings", "plain_schema"]
 
 PREFILL: Final = '{"function": "'
 """What every answer begins with where there are functions."""
@@ -54,7 +54,7 @@ def allowed(request: ChatRequest) -> tuple[bool, tuple[Tool, ...]]:
     return choice == "auto" or not tools, tools
 
 
-def grammar(request: ChatRequest, *, end: str = "") -> str | None:
+def grammar(request: ChatRequest, *, end: str = "", loose: bool = False) -> str | None:
     """Write down what may follow :data:`PREFILL`, as a Lark grammar of llguidance.
 
     Parameters
@@ -63,6 +63,8 @@ def grammar(request: ChatRequest, *, end: str = "") -> str | None:
         With functions and how to choose among them.
     end : str
         What closes the answer, for a model that knows no end of its own.
+    loose : bool
+        Whether the arguments may be anything under their names: for schemas that no grammar can hold.
 
     Returns
     -------
@@ -80,16 +82,46 @@ def grammar(request: ChatRequest, *, end: str = "") -> str | None:
         again = f"({json.dumps(chr(10) + PREFILL)} call){{0,{MOST_CALLS - 1}}}" if not end else ""
         rules.append(f"calls: call {again}".rstrip())
         rules.append("call: " + " | ".join(f"call_{index}" for index in range(len(tools))))
-        rules += [f"call_{index}: {_call(tool)}" for index, tool in enumerate(tools)]
+        rules += [f"call_{index}: {_call(tool, loose=loose)}" for index, tool in enumerate(tools)]
     return "\n".join(rules)
 
 
-def _call(tool: Tool) -> str:
-    schema = plain_schema(tool.parameters)
-    schema = {"additionalProperties": False, **schema, "type": "object", "properties": schema.get("properties", {})}
+def openings(request: ChatRequest) -> tuple[str, ...]:
+    """Tell how all that :func:`grammar` allows begins.
+
+    Parameters
+    ----------
+    request : ChatRequest
+        With functions, or without: then anything may be said.
+
+    Returns
+    -------
+    tuple of str
+        What follows :data:`PREFILL` begins with one of them.
+    """
+    if not request.tools:
+        return ("",)
+    may_talk, tools = allowed(request)
+    return (*((NONE,) if may_talk else ()), *(tool.name + MIDDLE for tool in tools))
+
+
+def _call(tool: Tool, *, loose: bool) -> str:
+    schema = _loose(tool.parameters) if loose else plain_schema(tool.parameters)
+    if not any(name in schema for name in ("anyOf", "allOf", "$ref")):
+        schema = {"additionalProperties": False, "properties": {}, **schema}
+    schema = {**schema, "type": "object"}
     # "lenient": what a schema says that the grammar cannot hold is left out, instead of the whole grammar.
     spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True}
     return f'{json.dumps(tool.name + MIDDLE)} %json {json.dumps(schema | {"x-guidance": spaces})} "}}"'
+
+
+def _loose(schema: Any) -> dict[str, Any]:
+    """The names of a schema's properties, and nothing else of it."""
+    named = schema.get("properties") if isinstance(schema, Mapping) else None
+    if not isinstance(named, Mapping) or not named:
+        return {"additionalProperties": True}
+    required = [name for name in named if name in (schema.get("required") or ())]
+    return {"properties": {str(name): {} for name in named}, "required": required}
 
 
 _TYPES: Final[Mapping[str, str]] = {  # JSON Schema's own, and what people write for them

@@ -20,7 +20,7 @@ from typing import Any, Final
 from realtime_nb.engine.background import Tell, streamed
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Llm, Tool
 from realtime_nb.engine.chat_prompt import prompt, transcript
-from realtime_nb.engine.grammar import CallReader, grammar
+from realtime_nb.engine.grammar import CallReader, grammar, openings
 from realtime_nb.engine.machine import cores
 from realtime_nb.engine.slots import Slots
 from realtime_nb.errors import ModelError
@@ -106,6 +106,7 @@ class LlamaLlm:
         self._snapshots = TemporaryDirectory(prefix="realtime-nb-")
         self._loaded: Any = _load(path, context_tokens, self._key, self._snapshots.name)
         self._slots = Slots(CONVERSATIONS)
+        self._too_hard: set[str] = set()  # functions whose schemas no grammar can hold
         self._count = lru_cache(maxsize=8192)(self._ask_count)
 
     # ---------------------------------------------------------------- the stage
@@ -137,7 +138,7 @@ class LlamaLlm:
         last: Chunk = {}
         read: Chunk = {}
         said, pieces = "", 0
-        for chunk in self._chunks(self._fitted(request), cancel):
+        for chunk in self._written(self._fitted(request), cancel):
             if "error" in chunk:
                 raise ModelError(f"{self.name} failed: {chunk['error'].get('message', chunk['error'])}")
             last = chunk if "timings" in chunk else last
@@ -157,9 +158,31 @@ class LlamaLlm:
         )
 
     # ---------------------------------------------------------------- inside
-    def _chunks(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
+    def _written(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
+        """What llama.cpp tells; asked again with looser arguments where the functions' schemas make no grammar.
+
+        Of a schema that contradicts itself, or refers to nothing, llama.cpp says nothing: it writes as if there were
+        no grammar, which shows in how the answer begins.
+        """
+        key, starts = repr(request.tools), openings(request)
+        if key not in self._too_hard:
+            chunks, said, held = self._chunks(self._body(request), cancel), "", []
+            for chunk in chunks:
+                held.append(chunk)
+                said += _text(chunk)
+                if "error" in chunk or said.startswith(starts):
+                    yield from (*held, *chunks)
+                    return
+                if not any(start.startswith(said) for start in starts):
+                    self._too_hard.add(key)
+                    break
+            else:
+                yield from held
+                return
+        yield from self._chunks(self._body(request, loose=True), cancel)
+
+    def _chunks(self, body: Chunk, cancel: Cancel) -> Iterator[Chunk]:
         """What llama.cpp tells of a request."""
-        body = self._body(request)
 
         def call(tell: Tell[Chunk]) -> None:
             with self._placed(body) as index:
@@ -189,8 +212,8 @@ class LlamaLlm:
         run = self._server.handle_chat_completions if self._follows_template else self._server.handle_completions
         run(body, *tell)
 
-    def _body(self, request: ChatRequest) -> Chunk:
-        rule = grammar(request, end="" if self._follows_template else "\n")
+    def _body(self, request: ChatRequest, *, loose: bool = False) -> Chunk:
+        rule = grammar(request, end="" if self._follows_template else "\n", loose=loose)
         asked: Chunk = {
             "stream": True,
             "cache_prompt": True,

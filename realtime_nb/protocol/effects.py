@@ -106,6 +106,8 @@ class Transcribe(_Note, frozen=True, kw_only=True):
     prompt: str | None = None
     noise_reduction: NoiseReduction | None = None
     """To be done first; only to what came through the input audio buffer."""
+    describe: bool = False
+    """Where there are no words, say what it sounds like: for sound that a client sent on purpose."""
     audio_start_ms: int
     """Where the sound begins, from the session's first sound."""
     audio_end_ms: int
@@ -276,6 +278,8 @@ class Transcribed(_Fact, frozen=True):
     logprobs: tuple[tuple[str, float], ...] = ()
     """``(token, natural-log probability)``."""
     tokens: int = 0
+    sound: str = ""
+    """What it sounds like, if that was asked for and there are no words; for the brain, not for the transcript."""
 
 
 class TranscriptionFailed(_Fact, frozen=True):

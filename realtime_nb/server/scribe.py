@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from realtime_nb.engine.acoustics import describe
 from realtime_nb.engine.base import Asr, Cancel, Transcription
 from realtime_nb.engine.hearing import samples_of
 from realtime_nb.engine.noise import quieter
@@ -18,6 +19,9 @@ from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.session_config import NoiseReduction
 
 __all__ = ["Scribe"]
+
+HEARD_RATE = 24_000
+"""At which a sound is described: that of the wire, so that nothing is lost above 8 kHz."""
 
 logger = logging.getLogger("realtime_nb.server")
 
@@ -106,7 +110,7 @@ class Scribe:
                 guess.cancel.set()
             cancel = Cancel()
             words = self._begin(effect.audio, effect.format, hints, cancel)
-        words.add_done_callback(lambda done: self._tell(effect.item_id, done, cancel))
+        words.add_done_callback(lambda done: self._tell(effect, done, cancel))
 
     def close(self) -> None:
         """Stop all of it."""
@@ -134,16 +138,23 @@ class Scribe:
             guess, self._guess = self._guess, None
         return guess
 
-    def _tell(self, item_id: str, done: Future[Transcription], cancel: Cancel) -> None:
+    def _tell(self, effect: Transcribe, done: Future[Transcription], cancel: Cancel) -> None:
         if done.cancelled() or cancel.is_set():
             return
-        fault = done.exception()
+        item_id, fault = effect.item_id, done.exception()
         if fault is None:
             heard = done.result()
-            self._report(Transcribed(item_id, heard.text, heard.logprobs, heard.tokens))
+            sound = _sound(effect) if effect.describe and not heard.text.strip() else ""
+            self._report(Transcribed(item_id, heard.text, heard.logprobs, heard.tokens, sound))
         else:
             logger.warning("a transcription failed: %s", type(fault).__name__, exc_info=fault)
             self._report(TranscriptionFailed(item_id, "server_error", str(fault) or type(fault).__name__))
+
+
+def _sound(effect: Transcribe) -> str:
+    """What a sound without words is like, as the brain reads it."""
+    told = describe(samples_of(effect.audio, effect.format, HEARD_RATE), HEARD_RATE)
+    return f"[Sound sent by the user, without words: {told}]"
 
 
 def _covers(guess: _Guess, effect: Transcribe) -> bool:

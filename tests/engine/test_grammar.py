@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.engine.base import ChatCallDelta, ChatMessage, ChatRequest, ChatText, Tool
-from realtime_nb.engine.grammar import MIDDLE, NONE, PREFILL, CallReader, allowed, grammar, plain_schema
+from realtime_nb.engine.grammar import MIDDLE, NONE, PREFILL, CallReader, allowed, grammar, openings, plain_schema
 
 WEATHER = Tool("get_weather", "The weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
 TIMER = Tool("set_timer", "A timer.", {"type": "object", "properties": {"minutes": {"type": "integer"}}})
@@ -157,6 +157,48 @@ def test_whatever_a_client_sends_becomes_a_correct_schema(schema: Any) -> None:
 def test_a_schema_keeps_what_a_grammar_can_hold(given: Any, kept: dict[str, Any]) -> None:
     """Types by the names people use for them, values, limits, parts."""
     assert plain_schema(given) == kept
+
+
+EITHER = {"anyOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "integer"}}}]}
+TREE = {"properties": {"root": {"$ref": "#/$defs/node"}}, "$defs": {"node": {"properties": {"next": {"$ref": "#"}}}}}
+
+
+def schema_of(parameters: Any, *, loose: bool = False) -> dict[str, Any]:
+    """What the arguments of a function with these parameters may be."""
+    rules = grammar(ChatRequest((USER,), (Tool("f", "F.", parameters),), "required"), loose=loose)
+    assert rules is not None
+    schema: dict[str, Any] = json.JSONDecoder().raw_decode(rules.partition("%json ")[2])[0]
+    return schema
+
+
+def test_alternatives_at_the_top_are_not_closed() -> None:
+    """A schema that is one of several has no properties of its own, and is not made one without any."""
+    schema = schema_of(EITHER)
+    assert schema["type"] == "object"
+    assert "additionalProperties" not in schema
+    jsonschema.validate({"b": 3}, schema)
+
+
+def test_references_keep_what_they_refer_to() -> None:
+    """Definitions stand where the references look for them."""
+    jsonschema.validate({"root": {"next": {"root": {}}}}, schema_of(TREE))
+
+
+@pytest.mark.parametrize("parameters", [EITHER, TREE, {}, None, {"properties": "wrong"}, {"properties": {"a": True}}])
+def test_loose_arguments_keep_their_names_alone(parameters: Any) -> None:
+    """Where no grammar holds a schema, any value may stand under its names: that is always a correct schema."""
+    schema = schema_of(parameters, loose=True)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    named = list((parameters or {}).get("properties") or ()) if isinstance(parameters, dict) else []
+    if named == ["a"]:
+        jsonschema.validate({"a": [1, {"x": None}]}, schema)
+
+
+def test_an_answer_begins_as_the_grammar_says() -> None:
+    """How it begins shows whether a model kept to the grammar."""
+    assert openings(request()) == (NONE, f"get_weather{MIDDLE}", f"set_timer{MIDDLE}")
+    assert openings(request(choice="required")) == (f"get_weather{MIDDLE}", f"set_timer{MIDDLE}")
+    assert openings(ChatRequest((USER,))) == ("",)
 
 
 # ---------------------------------------------------------------- reading

@@ -324,3 +324,26 @@ def test_a_brain_that_was_closed_says_so(weights_or_skip: Files) -> None:
     brain.close()  # type: ignore[attr-defined]  # not part of the stage, but of this one
     with pytest.raises(ModelError, match="closed"):
         list(brain.chat(LONG, cancel=Cancel()))
+
+
+EXOTIC = {
+    "a reference into nowhere": {"properties": {"a": {"$ref": "#/$defs/none"}}, "required": ["a"]},
+    "a contradiction": {"properties": {"a": {"type": "integer", "minimum": 5, "maximum": 3}}, "required": ["a"]},
+    "no such pattern": {"properties": {"a": {"type": "string", "pattern": "(["}}, "required": ["a"]},
+    "one of several": {"anyOf": [{"properties": {"a": {"type": "integer"}}, "required": ["a"]}]},
+    "mixed values": {"properties": {"a": {"enum": ["x", 1, None, {"k": [1]}]}}, "required": ["a"]},
+    "arrays of arrays": {
+        "properties": {"a": {"type": "array", "maxItems": 2, "items": {"type": "array", "items": {"type": "number"}}}},
+        "required": ["a"],
+    },
+}
+
+
+@pytest.mark.parametrize("schema", EXOTIC.values(), ids=EXOTIC.keys())
+def test_arguments_parse_whatever_the_schema(smollm: LlamaLlm, schema: dict[str, Any]) -> None:
+    """Where a schema makes no grammar, a freer one holds: there is a call, its arguments parse, its names are right."""
+    talk = Talk(smollm, tools=(Tool("do", "Do it.", schema),), choice="required")
+    talk.say("Do it.", max_tokens=40)
+    (name, arguments), *_more = talk.called()
+    assert name == "do"
+    assert "a" in arguments

@@ -68,7 +68,12 @@ class OutputAudioBufferClear(_ClientEvent, tag="output_audio_buffer.clear", froz
 
 
 class ConversationItemCreate(_ClientEvent, tag="conversation.item.create", frozen=True, kw_only=True):
-    """Put an item into the conversation."""
+    """Put an item into the conversation.
+
+    Ours: sound without words (a tone, noise, clicks), sent so or committed by hand, is described to a brain that cannot
+    hear: its kind, pitch, length and loudness. The description is in what the brain reads, not in the transcript. What
+    turn detection took for speech and has no words is not described, and gets no answer.
+    """
 
     item: Item
     previous_item_id: str | None = None

@@ -92,7 +92,7 @@ class Ears:
         self._state.check_room(self._state.conversation)
         name = self._state.speech or self._state.ids.new("item")
         self._forget_speech()
-        self._commit(name, self._buffer.take_all())
+        self._commit(name, self._buffer.take_all(), on_purpose=True)
 
     def clear(self, _event: InputAudioBufferClear) -> None:
         """Forget what is buffered."""
@@ -156,7 +156,7 @@ class Ears:
         if detection.create_response:
             self._responses.turn(name)
 
-    def _commit(self, name: str, span: Span) -> None:
+    def _commit(self, name: str, span: Span, *, on_purpose: bool = False) -> None:
         state, talk = self._state, self._state.conversation
         self._quiet.disarm()
         state.send(InputAudioBufferCommitted(item_id=name, previous_item_id=talk.last))
@@ -167,7 +167,9 @@ class Ears:
         if span.audio:
             when = (span.start_ms, span.end_ms)
             reduction = state.session.audio.input.noise_reduction
-            self._transcripts.begin(name, 0, span.audio, self._buffer.format, when, noise_reduction=reduction)
+            self._transcripts.begin(
+                name, 0, span.audio, self._buffer.format, when, noise_reduction=reduction, describe=on_purpose
+            )
 
     # ------------------------------------------------------------ nobody speaks
     def tick(self) -> None:

@@ -101,7 +101,7 @@ class Intake:
         sound = b"".join(part.audio or b"" for _, part in spoken)
         if sound:
             span = (0, int(bytes_to_ms(len(sound), fmt)))
-            self._transcripts.begin(item.id, spoken[0][0], sound, fmt, span)
+            self._transcripts.begin(item.id, spoken[0][0], sound, fmt, span, describe=True)
         elif spoken:
             self._state.words[item.id] = " ".join(filter(None, (part.transcript for _, part in spoken)))
         return without_audio(item)

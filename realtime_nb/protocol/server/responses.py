@@ -222,7 +222,7 @@ class Responses:
             self._fail(job, ResponseError(type=error.type, code=error.code, message=error.message))
             return
         job.step(Step.HEARD)
-        state.do(Generate(job.id, job.request(state.words, functions, choice)))
+        state.do(Generate(job.id, job.request({**state.words, **state.sounds}, functions, choice)))
 
     def _answer_turns(self) -> None:
         """Answer when all turns' words are there and the user is done; a breath, which has no words, gets no answer."""

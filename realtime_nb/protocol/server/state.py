@@ -57,6 +57,8 @@ class State:
         """When the sound sent so far has been played, if it is played as it comes; monotonic seconds."""
         self.words: dict[str, str] = {}
         """What was said in an item with sound, once it is written down."""
+        self.sounds: dict[str, str] = {}
+        """What an item sounds like that has no words and was sent on purpose."""
         self.unheard: set[str] = set()
         """Items with sound that are not written down yet."""
         self.deaf: dict[str, ResponseError] = {}

@@ -67,6 +67,7 @@ class Transcripts:
         span_ms: tuple[int, int],
         *,
         noise_reduction: NoiseReduction | None = None,
+        describe: bool = False,
     ) -> None:
         """Ask for the words of an item.
 
@@ -84,6 +85,8 @@ class Transcripts:
             Where it begins and ends, from the session's first sound.
         noise_reduction : NoiseReduction, optional
             To be done first.
+        describe : bool
+            Whether a sound without words is to be described to the brain.
         """
         state = self._state
         wanted = state.session.audio.input.transcription
@@ -102,6 +105,7 @@ class Transcripts:
                 language=wanted.language if wanted else None,
                 prompt=wanted.prompt if wanted else None,
                 noise_reduction=noise_reduction,
+                describe=describe,
                 audio_start_ms=span_ms[0],
                 audio_end_ms=span_ms[1],
             )
@@ -111,6 +115,7 @@ class Transcripts:
         """Drop a pass whose item is gone; what comes of it is ignored."""
         self._end(item_id)
         self._state.words.pop(item_id, None)
+        self._state.sounds.pop(item_id, None)
         self._state.deaf.pop(item_id, None)
 
     def _end(self, item_id: str) -> _Pass | None:
@@ -132,6 +137,8 @@ class Transcripts:
             return
         text = report.text.strip()
         self._state.words[report.item_id] = text
+        if report.sound and not text:
+            self._state.sounds[report.item_id] = report.sound
         if not self._is_told(report.item_id, found):
             return
         logprobs = tuple(LogProb(token=t, bytes=tuple(t.encode()), logprob=p) for t, p in report.logprobs)
