@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("REALTIME_NB_LOG", "0")  # what is measured is not kept among the sessions of whoever runs it
 
 import browser
 import client
