@@ -63,7 +63,7 @@ def held(notebook: Any, folder: Path) -> Audio:
 def likeness(heard: Audio, fed: Audio) -> float:
     """Give the share of half seconds of `heard` that correlate >= 0.95 with `fed`, which was played round and round.
 
-    Each half second is aligned by itself, within 60 ms of where all of it lies best: a
+    Each half second is aligned by itself, within 200 ms of where all of it lies best: a
     busy machine lets Chromium's own made-up microphone stumble by 10 ms now and then.
     """
     ring = np.tile(fed.resample(RATE).samples, 3)
@@ -71,7 +71,7 @@ def likeness(heard: Audio, fed: Audio) -> float:
     match = np.fft.irfft(np.fft.rfft(ring, size) * np.conj(np.fft.rfft(heard.samples, size)), size)
     third = len(ring) // 3
     lag = third + int(np.argmax(match[third : 2 * third]))
-    near = range(-60 * RATE // 1000, 60 * RATE // 1000)
+    near = range(-RATE // 5, RATE // 5)
     window = RATE // 2
     found = []
     for at in range(0, len(heard.samples) - window, window):
@@ -241,7 +241,28 @@ def test_a_second_tab_sees_and_may_take_over(open_notebook: OpenNotebook, chrome
     second.page.close()
 
 
-@pytest.mark.parametrize(("blocked", "way"), [(["proxy"], "direct"), (["proxy", "direct"], "comm")])
+def test_a_lost_connection_costs_no_sample(open_notebook: OpenNotebook, mic: Path, tmp_path: Path) -> None:
+    """When the way breaks amid a recording, the page finds it again by itself and sends what it took meanwhile."""
+    notebook = open_notebook(CELL)
+    notebook.run(0)
+    ready(notebook)
+    notebook.page.click(MAIN)
+    wait_for_clock(notebook, 1)
+    notebook.kernel(
+        "way = recorder._channel\n"
+        "for page in way._pages.values(): way._hub.loop.call_soon_threadsafe(page.peer._connection.transport.abort)"
+    )
+    wait_for_clock(notebook, 3)
+    assert facts(notebook, "recording", "path.name") == {"recording": True, "path.name": "proxy"}
+    notebook.page.click(f"{MAIN}:has-text('Stop')")
+    notebook.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
+    assert facts(notebook, "lost_s", "trouble", "faults") == {"lost_s": 0, "trouble": None, "faults": []}
+    assert likeness(held(notebook, tmp_path), Audio.read(mic)) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("blocked", "way"), [(["proxy"], "direct"), (["proxy", "direct"], "comm"), (["Worker"], "proxy")]
+)
 def test_a_worse_way_carries_all_the_same(
     open_notebook: OpenNotebook, mic: Path, tmp_path: Path, blocked: list[str], way: str
 ) -> None:
@@ -249,7 +270,7 @@ def test_a_worse_way_carries_all_the_same(
     notebook = open_notebook(CELL, BUSY.format(seconds=4))
     if "proxy" in blocked:  # a server without jupyter-server-proxy answers so
         notebook.page.route("**/proxy/**", lambda route: route.fulfill(status=404))
-    notebook.js(CLOSE, blocked)
+    notebook.js(NO_WORKER if "Worker" in blocked else CLOSE, blocked)
     notebook.run(0)
     ready(notebook)
     notebook.run(1, wait=False)
@@ -257,7 +278,7 @@ def test_a_worse_way_carries_all_the_same(
     notebook.wait_idle()
     said = facts(notebook, "path.name", "path.why", "lost_s", "trouble")
     assert (said["path.name"], said["lost_s"], said["trouble"]) == (way, 0, None)
-    assert [why.split(":")[0] for why in said["path.why"]][: len(blocked)] == blocked
+    assert [why.split(":")[0] for why in said["path.why"]][:2] == [name for name in blocked if name != "Worker"]
     assert likeness(held(notebook, tmp_path), Audio.read(mic)) >= 0.8
 
 
@@ -267,3 +288,4 @@ CLOSE = """blocked => { const Real = Worker; window.Worker = class extends Real 
       super(${JSON.stringify(blocked)}.includes(way) ? 'ws://127.0.0.1:9/' : url) } };
       importScripts(${JSON.stringify(url)});`;
     super(URL.createObjectURL(new Blob([code]))) } } }"""
+NO_WORKER = "() => { window.Worker = class { constructor() { throw new DOMException('policy', 'SecurityError') } } }"
