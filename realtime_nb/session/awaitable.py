@@ -98,13 +98,13 @@ def prepare(
     return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
 
 
-def talk_with(actor: Actor) -> Talk:
+def talk_with(session: AsyncSession) -> Talk:
     """Show the session's talk in this cell: a session has one, in as many views as are wanted.
 
     Parameters
     ----------
-    actor : Actor
-        The session at home.
+    session : AsyncSession
+        Open.
 
     Returns
     -------
@@ -113,9 +113,10 @@ def talk_with(actor: Actor) -> Talk:
     """
     from realtime_nb.widgets.talk import Talk
 
+    actor = session.actor
     actor.link.check_open()
     if actor.talk is None or actor.talk.closed:
-        actor.talk = Talk(actor)
+        actor.talk = Talk(session)
     actor.talk.show()
     return actor.talk
 
@@ -178,7 +179,7 @@ class AsyncSession(Seen):
 
     async def talk(self) -> Talk:
         """Talk in the notebook, both ways at once; see :meth:`realtime_nb.Session.talk`."""
-        return talk_with(self.actor)
+        return talk_with(self)
 
     @at_home
     async def doctor(self) -> Findings:

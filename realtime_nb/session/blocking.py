@@ -193,7 +193,7 @@ class Session(Seen):
             The widget, shown in this cell; it goes on while other cells run. ``talk.close()`` leaves its
             static form, and the session open.
         """
-        return talk_with(self.actor)
+        return talk_with(self.aio)
 
     def doctor(self) -> Findings:
         """Say how the session is: who answers, how far away, and how sound travels to the page.

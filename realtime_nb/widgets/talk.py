@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,7 @@ from realtime_nb.widgets.static import Record
 
 if TYPE_CHECKING:
     from realtime_nb.archive.tape import Sound
-    from realtime_nb.session.actor import Actor
+    from realtime_nb.session.awaitable import AsyncSession
 
 __all__ = ["Talk"]
 
@@ -41,15 +42,16 @@ class Talk(View):
 
     Parameters
     ----------
-    actor : Actor
-        The session at home.
+    session : AsyncSession
+        Kept open as long as it is talked with, even if nobody else holds it.
     """
 
     view_name: ClassVar[str] = "talk"
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, session: AsyncSession) -> None:
         super().__init__()
-        self._actor = actor
+        self._session: AsyncSession | None = session
+        actor = self._actor = session.actor
         self._taped = 0
         self._sounds: dict[str, Sound] = {}
         self._record = Record()
@@ -102,7 +104,7 @@ class Talk(View):
         if header.get("t") == "opened":
             self._actor.loop.call_soon_threadsafe(self._known.clear)
         elif header.get("t") == "end":
-            self._clerk.submit(self.close)
+            threading.Thread(target=self.close, name="realtime_nb end", daemon=True).start()
             return
         self._duplex.happened(header)
 
@@ -195,8 +197,9 @@ class Talk(View):
         if self._actor.loop.is_running():
             with contextlib.suppress(RuntimeError):  # the process ends
                 call_on(self._actor.loop, self._duplex.stop())
-        self._keep(lines(self._duplex.fold.items)[-MOST_LINES:])
-        self._clerk.shutdown(wait=False)
+        self._clerk.submit(self._keep, lines(self._duplex.fold.items)[-MOST_LINES:])
+        self._clerk.shutdown()
+        self._session = None
 
     def facts(self) -> str:
         """What goes on, and how much was said."""
