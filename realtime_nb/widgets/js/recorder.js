@@ -1,4 +1,5 @@
 // The recorder's view: record, pause, hear; the wave; which microphone; what happened and what to do.
+import { RATE } from "./capture.js";
 import { h, icon } from "./dom.js";
 import { joinRecording } from "./recording.js";
 import { adopt } from "./theme.js";
@@ -11,7 +12,6 @@ const SAYS = {
   recording: "Recording",
   paused: "Paused: nothing is recorded.",
   loading: "Reading the file…",
-  done: "",
 };
 
 /** @param {number} samples */
@@ -141,10 +141,12 @@ function tell(node, words) {
 
 /** @param {import("./recording.js").Look} look */
 function statusOf(look) {
-  if (look.media.trouble && !look.trouble) return look.media.trouble;
+  if (look.trouble) return "";
+  if (look.media.trouble) return look.media.trouble;
   if (look.elsewhere) return "Another tab is recording with this widget.";
   if (look.phase === "recording") return look.label ? `Recording from ${look.label}` : SAYS.recording;
-  return look.phase === "done" ? look.note : SAYS[look.phase];
+  if (look.phase !== "done") return SAYS[look.phase];
+  return look.playing ? "Playing" : look.note || `Recorded ${(look.samples / RATE).toFixed(1)} s.`;
 }
 
 /** @param {HTMLSelectElement} select @param {import("./recording.js").Look} look */

@@ -48,6 +48,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-file:focus-within { outline: 2px solid var(--rtnb-user); outline-offset: 2px; }
 .rtnb-path { margin-left: auto; font-size: 12px; }
 .rtnb-says { margin-top: 8px; min-height: 1.45em; color: var(--rtnb-hint); }
+.rtnb-says:empty { margin: 0; min-height: 0; }
 .rtnb-drop { border-radius: 6px; }
 .rtnb-drop.is-over { outline: 2px dashed var(--rtnb-user); outline-offset: 4px; }
 .rtnb input[type="checkbox"] { margin: 0; accent-color: var(--rtnb-user); }

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 015d0fedd49af468926e491727a38507990872fe087edb35a9b1504dfa387c08
+// sources: d4fe69c870a42cc71d9e9b28cc889900042dee7c96dabc7cbe30c2dbdeede604
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -767,6 +767,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-file:focus-within { outline: 2px solid var(--rtnb-user); outline-offset: 2px; }
 .rtnb-path { margin-left: auto; font-size: 12px; }
 .rtnb-says { margin-top: 8px; min-height: 1.45em; color: var(--rtnb-hint); }
+.rtnb-says:empty { margin: 0; min-height: 0; }
 .rtnb-drop { border-radius: 6px; }
 .rtnb-drop.is-over { outline: 2px dashed var(--rtnb-user); outline-offset: 4px; }
 .rtnb input[type="checkbox"] { margin: 0; accent-color: var(--rtnb-user); }
@@ -1983,8 +1984,7 @@ var SAYS = {
   asking: "Your browser asks whether the microphone may be used.",
   recording: "Recording",
   paused: "Paused: nothing is recorded.",
-  loading: "Reading the file…",
-  done: ""
+  loading: "Reading the file…"
 };
 function clock2(samples) {
   const tenths = Math.floor(samples / 2400);
@@ -2098,10 +2098,12 @@ function tell(node, words2) {
   if (node.textContent !== words2) node.textContent = words2;
 }
 function statusOf(look) {
-  if (look.media.trouble && !look.trouble) return look.media.trouble;
+  if (look.trouble) return "";
+  if (look.media.trouble) return look.media.trouble;
   if (look.elsewhere) return "Another tab is recording with this widget.";
   if (look.phase === "recording") return look.label ? `Recording from ${look.label}` : SAYS.recording;
-  return look.phase === "done" ? look.note : SAYS[look.phase];
+  if (look.phase !== "done") return SAYS[look.phase];
+  return look.playing ? "Playing" : look.note || `Recorded ${(look.samples / RATE).toFixed(1)} s.`;
 }
 function drawDevices(select, { devices, deviceId }) {
   const names = devices.map((device, i) => [device.deviceId, device.label || `Microphone ${i + 1}`]);
@@ -2181,6 +2183,7 @@ var TODO = {
   insecure: "Open the page as https://… or as http://localhost:…. Or type: the answer is spoken all the same.",
   unsupported: "Use a current Chrome, Edge, Firefox or Safari. Or type.",
   gone: "Plug it in again, then press Talk. Or type.",
+  gesture: "Press Talk.",
   worklet: "Ask for blob: or data: in the server's script-src. Or type.",
   failed: "Press Talk again. Or type."
 };
