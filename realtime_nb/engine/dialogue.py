@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from realtime_nb.engine.base import ChatCall, ChatMessage, ChatRequest, Tool
 from realtime_nb.protocol.effects import GenerateRequest
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputImage, Item, McpCall, Message, text_of
-from realtime_nb.protocol.tools import FunctionTool, ToolChoice, ToolChoiceFunction, ToolChoiceMcp
+from realtime_nb.protocol.tools import BrainChoice, FunctionTool, ToolChoiceFunction
 
 __all__ = ["chat_request", "system_message", "tools_of"]
 
@@ -50,12 +50,8 @@ def tools_of(tools: Iterable[FunctionTool]) -> tuple[Tool, ...]:
     return tuple(Tool(tool.name, tool.description, tool.parameters) for tool in tools)
 
 
-def _choice(choice: ToolChoice) -> str:
-    if isinstance(choice, ToolChoiceFunction):
-        return choice.name
-    if isinstance(choice, ToolChoiceMcp):
-        return choice.name or "required"
-    return choice
+def _choice(choice: BrainChoice) -> str:
+    return choice.name if isinstance(choice, ToolChoiceFunction) else choice
 
 
 def _messages(items: Iterable[Item], describe: Describe | None) -> list[ChatMessage]:

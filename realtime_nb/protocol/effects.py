@@ -15,7 +15,7 @@ from .events import ServerEvent
 from .formats import AudioFormat
 from .items import Item, McpError, McpTool
 from .session_config import NoiseReduction, TurnDetection
-from .tools import FunctionTool, McpServer, ToolChoice
+from .tools import BrainChoice, FunctionTool, McpServer
 
 __all__ = [
     "CallDelta",
@@ -121,7 +121,7 @@ class GenerateRequest(_Note, frozen=True, kw_only=True):
     """The context, already truncated; the user's spoken parts carry their words, and no bytes."""
     tools: tuple[FunctionTool, ...] = ()
     """Those of MCP servers are among them."""
-    tool_choice: ToolChoice = "auto"
+    tool_choice: BrainChoice = "auto"
     output_modalities: tuple[str, ...] = ("audio",)
     voice: str
     speed: float

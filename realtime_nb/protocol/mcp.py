@@ -13,6 +13,7 @@ from .base import replace
 from .faults import EventError, fault
 from .items import McpTool
 from .tools import (
+    BrainChoice,
     FunctionTool,
     McpApprovalFilter,
     McpServer,
@@ -237,7 +238,7 @@ class Toolbox(msgspec.Struct, frozen=True, kw_only=True):
             )
         return cls(functions=tuple(functions.values()), remote=remote)
 
-    def choose(self, choice: ToolChoice) -> tuple[ToolChoice, tuple[FunctionTool, ...]]:
+    def choose(self, choice: ToolChoice) -> tuple[BrainChoice, tuple[FunctionTool, ...]]:
         """Say in a brain's words what may be called and what must be.
 
         Parameters
@@ -247,8 +248,8 @@ class Toolbox(msgspec.Struct, frozen=True, kw_only=True):
 
         Returns
         -------
-        ToolChoice, tuple of FunctionTool
-            Never a choice of an MCP server: that becomes one function, or any of that server's.
+        BrainChoice, tuple of FunctionTool
+            A choice of an MCP server becomes one function, or any of that server's.
 
         Raises
         ------

@@ -12,6 +12,7 @@ __all__ = [
     "McpServer",
     "McpToolFilter",
     "Tool",
+    "BrainChoice",
     "ToolChoice",
     "ToolChoiceFunction",
     "ToolChoiceMcp",
@@ -83,4 +84,6 @@ class ToolChoiceMcp(Value, tag="mcp", frozen=True, kw_only=True):
     name: str | None = None
 
 
-ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoiceMcp
+BrainChoice = Literal["auto", "none", "required"] | ToolChoiceFunction
+"""What a brain is told: it knows functions, and nothing of the servers some of them are at."""
+ToolChoice = BrainChoice | ToolChoiceMcp

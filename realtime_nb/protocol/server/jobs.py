@@ -23,7 +23,7 @@ from realtime_nb.protocol.items import InputAudio, Item, Message, Part
 from realtime_nb.protocol.response import State as Stage
 from realtime_nb.protocol.response import Step, advance, status
 from realtime_nb.protocol.session_config import MaxTokens, Modalities, Session, Voice, voice_name
-from realtime_nb.protocol.tools import FunctionTool, Tool, ToolChoice
+from realtime_nb.protocol.tools import BrainChoice, FunctionTool, Tool, ToolChoice
 from realtime_nb.protocol.usage import Usage
 
 from .output import Output
@@ -133,7 +133,9 @@ class Job:
         wanted = self.config.max_output_tokens
         return most if wanted == "inf" else min(wanted, most)
 
-    def request(self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: ToolChoice) -> GenerateRequest:
+    def request(
+        self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: BrainChoice
+    ) -> GenerateRequest:
         """Make what the brain is asked, from what was heard by now.
 
         Parameters
@@ -142,7 +144,7 @@ class Job:
             What was said in the items with sound.
         tools : tuple of FunctionTool
             What it may call.
-        choice : ToolChoice
+        choice : BrainChoice
             What of them it must call.
 
         Returns

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.effects import CallMcpTool, McpCalled, McpCallFailed, StopMcpTool
 from realtime_nb.protocol.events import ResponseMcpCallCompleted, ResponseMcpCallFailed, ResponseMcpCallInProgress
-from realtime_nb.protocol.items import McpApprovalRequest, McpApprovalResponse, McpCall, McpToolExecutionError
-from realtime_nb.protocol.mcp import needs_approval
+from realtime_nb.protocol.items import Item, McpApprovalRequest, McpApprovalResponse, McpCall, McpToolExecutionError
+from realtime_nb.protocol.mcp import RemoteTool, needs_approval
+from realtime_nb.protocol.tools import McpServer
 
 from .state import State
 
-if TYPE_CHECKING:
-    from realtime_nb.protocol.mcp import RemoteTool
-    from realtime_nb.protocol.tools import McpServer
-
-    from .output import Output
-
 __all__ = ["McpCalls"]
+
+
+class Outlet(Protocol):
+    """The response that a call was made in, as a call needs it."""
+
+    response_id: str
+
+    def finish(self, output_index: int, item: Item) -> None:
+        """Say that an item is as it will be."""
+        ...
+
+    def leave(self, output_index: int, item: Item) -> None:
+        """Say that an item is as it will be in this response."""
+        ...
+
+    def insert(self, item: Item) -> None:
+        """Put in an item that is finished as it comes."""
+        ...
 
 
 @dataclass
@@ -29,7 +42,7 @@ class _Call:
     item: McpCall
     server: McpServer
     output_index: int
-    output: Output | None
+    output: Outlet | None
     """Of the response that waits for it; None once that is over."""
 
 
@@ -59,7 +72,7 @@ class McpCalls:
         )
 
     # ------------------------------------------------------------ begun
-    def begin(self, item: McpCall, remote: RemoteTool, output: Output, output_index: int) -> None:
+    def begin(self, item: McpCall, remote: RemoteTool, output: Outlet, output_index: int) -> None:
         """Make a call whose arguments are complete, or ask for leave to.
 
         Parameters
@@ -79,7 +92,7 @@ class McpCalls:
         else:
             self._run(call)
 
-    def _ask(self, call: _Call, output: Output) -> None:
+    def _ask(self, call: _Call, output: Outlet) -> None:
         item = call.item
         request = McpApprovalRequest(
             id=self._state.ids.new("mcpr"),
