@@ -160,7 +160,7 @@ class Meter(View):
             f'<td style="text-align:left">{escape(gauge["words"])}</td></tr>'
             for gauge in self.gauges
         )
-        return f'<table><caption>{escape(self.title)}</caption>{rows}</table>'
+        return f"<table><caption>{escape(self.title)}</caption>{rows}</table>"
 
     def release(self) -> None:
         """Follow the session no more."""

@@ -107,6 +107,13 @@ def test_what_was_played_comes_home(clip: rt.Audio) -> None:
     assert seen == [True]
 
 
+def test_a_page_that_asks_is_told_that_its_kernel_lives(clip: rt.Audio) -> None:
+    """Only then does it hide the static form: a stored page, which nobody answers, keeps it in sight."""
+    page = Page(Player(clip))
+    page.tell(t="alive?")
+    assert [message for message, _ in page.wait()] == [{"t": "alive"}]
+
+
 def test_it_can_be_driven_from_a_cell(clip: rt.Audio) -> None:
     """play, pause and seek are messages to every page that shows it."""
     page = Page(player := Player(clip))
