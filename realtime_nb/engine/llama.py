@@ -30,6 +30,8 @@ __all__ = ["LlamaLlm", "qwen", "smollm"]
 THREADS: Final = max(1, min(4, cores() // 2))
 """Half the cores: the threads of llama.cpp spin while they wait for each other, and two on two busy cores (a voice
 speaks, a browser draws) wrote 1 to 7 tokens a second where one wrote 9 to 10 with a third of the CPU."""
+STOPS_S: Final = 10.0
+"""How long letting go waits at most for what still runs: a cancelled call ends with its batch."""
 BATCH: Final = 32
 """Tokens read between two looks at the cancel: a third of a second on one slow core."""
 LONGEST: Final = 400
@@ -106,6 +108,8 @@ class LlamaLlm:
         self._snapshots = TemporaryDirectory(prefix="realtime-nb-")
         self._loaded: Any = _load(path, context_tokens, self._key, self._snapshots.name)
         self._slots = Slots(CONVERSATIONS)
+        self._quiet = threading.Condition()
+        self._running = 0
         self._too_hard: set[str] = set()  # functions whose schemas no grammar can hold
         self._count = lru_cache(maxsize=8192)(self._ask_count)
 
@@ -128,7 +132,9 @@ class LlamaLlm:
                 self._ask(f"/slots/{index}?action=save", {"filename": name})
 
     def close(self) -> None:
-        """Let go of the model; nothing may be asked of it any more."""
+        """Let go of the model, once what was cancelled has stopped; nothing may be asked of it any more."""
+        with self._quiet:  # llama.cpp crashes the process when it is let go, or ends, while it works
+            self._quiet.wait_for(lambda: self._running == 0, timeout=STOPS_S)
         self._loaded = None
         self._snapshots.cleanup()
 
@@ -194,12 +200,17 @@ class LlamaLlm:
     def _placed(self, body: Chunk) -> Iterator[int]:
         """The cache for a request, with all that is known of its prompt."""
         place = self._slots.take(_prompt_text(body))
+        with self._quiet:
+            self._running += 1
         try:
             if place.snapshot is not None:
                 self._ask(f"/slots/{place.index}?action=restore", {"filename": place.snapshot})
             yield place.index
         finally:
             self._slots.give_back(place)
+            with self._quiet:
+                self._running -= 1
+                self._quiet.notify_all()
 
     @property
     def _server(self) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -347,3 +349,24 @@ def test_arguments_parse_whatever_the_schema(smollm: LlamaLlm, schema: dict[str,
     (name, arguments), *_more = talk.called()
     assert name == "do"
     assert "a" in arguments
+
+
+LET_GO = """
+import subprocess
+import sys
+import threading
+from realtime_nb.engine.base import Cancel, ChatMessage, ChatRequest
+from realtime_nb.engine.llama import smollm
+from realtime_nb.engine.weights import ensure
+
+brain, cancel = smollm(ensure("smollm2-135m-instruct")), Cancel()
+threading.Timer(0.3, cancel.set).start()
+list(brain.chat(ChatRequest((ChatMessage("user", "Tell me a long story. " * 40),)), cancel=cancel))
+brain.close()
+"""
+
+
+def test_a_brain_let_go_while_it_stops_does_not_crash_the_process(smollm: LlamaLlm) -> None:
+    """Letting go waits for what was cancelled: llama.cpp would end the process with a signal."""
+    ended = subprocess.run([sys.executable, "-c", LET_GO], check=False, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr[-500:]
