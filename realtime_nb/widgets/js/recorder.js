@@ -2,7 +2,6 @@
 import { RATE } from "./capture.js";
 import { h, icon } from "./dom.js";
 import { joinRecording } from "./recording.js";
-import { adopt } from "./theme.js";
 import { Wave } from "./wave.js";
 
 /** @type {Record<string, string>} */
@@ -13,6 +12,9 @@ const SAYS = {
   paused: "Paused: nothing is recorded.",
   loading: "Reading the file…",
 };
+
+const SOUNDS = "audio/*,.wav,.mp3,.flac,.ogg,.opus,.webm,.m4a";
+const ECHO = "Echo cancellation, noise suppression and automatic gain: on for speech, off for the raw sound";
 
 /** @param {number} samples */
 export function clock(samples) {
@@ -29,20 +31,23 @@ export function pathWords({ status, path, rttMs, why }) {
   return { short: `${path}${trip}`, long };
 }
 
-/** @param {import("./index.js").Context} context */
-export function renderRecorder({ model, el }) {
-  adopt();
-  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => (live ? recording.stop() : recording.record()) });
-  const pause = h("button", { class: "rtnb-button", type: "button", "aria-pressed": "false", onclick: () => recording.pause() }, icon("pause"), "Pause");
-  const play = h("button", { class: "rtnb-button", type: "button", onclick: () => recording.play() });
-  const time = h("output", { class: "rtnb-time", "aria-label": "Recorded" }, "0:00.0");
-  const box = h("div", { class: "rtnb-wave rtnb-grow", role: "img", "aria-label": "Waveform of the recording" });
-  const device = h("select", { class: "rtnb-select", "aria-label": "Microphone", onchange: () => recording.choose(device.value) });
-  const echo = h("input", { type: "checkbox", onchange: () => recording.cancelEcho(echo.checked) });
-  const input = h("input", { type: "file", accept: "audio/*,.wav,.mp3,.flac,.ogg,.opus,.webm,.m4a", class: "rtnb-sr", "aria-label": "Sound file", onchange: () => take(input.files) });
-  const says = h("div", { class: "rtnb-says", role: "status", "aria-live": "polite" });
-  const alert = h("p", { class: "rtnb-note is-alert", role: "alert", hidden: true });
-  const path = h("span", { class: "rtnb-muted rtnb-path" });
+/** The recorder's elements, and the card they stand in. */
+function makeParts() {
+  const button = (/** @type {string} */ main = "") => h("button", { class: `rtnb-button${main}`, type: "button" });
+  const parts = {
+    record: button(" is-main"),
+    pause: button(),
+    play: button(),
+    time: h("output", { class: "rtnb-time", "aria-label": "Recorded" }),
+    box: h("div", { class: "rtnb-wave rtnb-grow", role: "img", "aria-label": "Waveform of the recording" }),
+    device: h("select", { class: "rtnb-select", "aria-label": "Microphone" }),
+    echo: h("input", { type: "checkbox" }),
+    input: h("input", { type: "file", accept: SOUNDS, class: "rtnb-sr", "aria-label": "Sound file" }),
+    path: h("span", { class: "rtnb-muted rtnb-path" }),
+    says: h("div", { class: "rtnb-says", role: "status", "aria-live": "polite" }),
+    alert: h("p", { class: "rtnb-note is-alert", role: "alert", hidden: true }),
+  };
+  const { record, pause, play, time, box, device, echo, input, path, says, alert } = parts;
   const card = h(
     "div",
     { class: "rtnb-drop", role: "group", "aria-label": "Recorder" },
@@ -51,29 +56,55 @@ export function renderRecorder({ model, el }) {
       "div",
       { class: "rtnb-row" },
       device,
-      h("label", { class: "rtnb-label", title: "Echo cancellation, noise suppression and automatic gain: on for speech, off for the raw sound" }, echo, "Echo cancellation"),
+      h("label", { class: "rtnb-label", title: ECHO }, echo, "Echo cancellation"),
       h("label", { class: "rtnb-button rtnb-file" }, icon("file"), "Sound file", input),
       path,
     ),
     says,
     alert,
   );
-  el.append(card);
-  const wave = new Wave(box, { role: "user", height: 40 });
+  return { ...parts, card };
+}
 
-  let live = false; // this page records, or holds its recording
+/** @typedef {ReturnType<typeof makeParts>} Parts */
+
+/** This page records, or holds its recording. @param {import("./recording.js").Look} look */
+const isLive = (look) => (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
+
+/** Show how things stand. @param {Parts} parts @param {import("./recording.js").Look} look */
+function drawParts(parts, look) {
+  const live = isLive(look);
+  const open = look.media.status === "open";
+  label(parts.record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
+  parts.record.disabled = !open || look.phase === "asking" || look.phase === "loading";
+  label(parts.pause, "pause", "Pause");
+  parts.pause.disabled = !live;
+  parts.pause.setAttribute("aria-pressed", String(look.phase === "paused"));
+  label(parts.play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
+  parts.play.disabled = !open || look.phase !== "done";
+  parts.time.value = clock(look.samples);
+  parts.echo.checked = look.echo;
+  parts.echo.disabled = live;
+  parts.device.disabled = live || look.devices.length < 2;
+  drawDevices(parts.device, look);
+  tell(parts.says, statusOf(look));
+  const words = pathWords(look.media);
+  parts.path.textContent = words.short;
+  parts.path.title = words.long;
+}
+
+/** @param {HTMLElement} button @param {string} name @param {string} words */
+function label(button, name, words) {
+  if (button.textContent !== words) button.replaceChildren(icon(name), words);
+}
+
+/** @param {import("./index.js").Context} context */
+export function renderRecorder({ model, el }) {
+  const parts = makeParts();
+  el.append(parts.card);
+  const wave = new Wave(parts.box, { role: "user", height: 40 });
+  let live = false;
   let frame = 0;
-
-  /** @param {FileList | null | undefined} files */
-  const take = (files) => {
-    if (files?.length) recording.load(files[0]);
-    input.value = "";
-  };
-
-  /** @param {HTMLElement} button @param {string} name @param {string} words */
-  const label = (button, name, words) => {
-    if (button.textContent !== words) button.replaceChildren(icon(name), words);
-  };
 
   function follow() {
     wave.cursor = recording.cursor;
@@ -82,27 +113,12 @@ export function renderRecorder({ model, el }) {
 
   /** @param {import("./recording.js").Look} look */
   function draw(look) {
-    live = (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
-    const open = look.media.status === "open";
+    live = isLive(look);
     el.dataset.phase = look.phase;
-    label(record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
-    record.disabled = !open || look.phase === "asking" || look.phase === "loading";
-    pause.disabled = !live;
-    pause.setAttribute("aria-pressed", String(look.phase === "paused"));
-    label(play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
-    play.disabled = !open || look.phase !== "done";
-    time.value = clock(look.samples);
-    echo.checked = model.get("echo_cancellation");
-    echo.disabled = live;
-    device.disabled = live || look.devices.length < 2;
-    drawDevices(device, look);
-    tell(says, statusOf(look));
-    const told = !!el.querySelector(":scope > .rtnb-note.is-alert"); // kernel.js says it already
-    alert.hidden = !look.trouble || (look.trouble.code === "kernel" && told);
-    tell(alert, look.trouble ? `${look.trouble.message} ${look.trouble.todo}` : "");
-    const words = pathWords(look.media);
-    path.textContent = words.short;
-    path.title = words.long;
+    drawParts(parts, look);
+    const told = look.trouble?.code === "kernel" && !!el.querySelector(":scope > .rtnb-note"); // kernel.js says it already
+    parts.alert.hidden = !look.trouble || told;
+    tell(parts.alert, look.trouble ? `${look.trouble.message} ${look.trouble.todo}` : "");
     if (look.playing && !frame) follow();
   }
 
@@ -111,26 +127,38 @@ export function renderRecorder({ model, el }) {
     level: (peak) => wave.live(peak),
     whole: (peaks) => wave.show(peaks),
   });
-
+  parts.record.onclick = () => (live ? recording.stop() : recording.record());
+  parts.pause.onclick = () => recording.pause();
+  parts.play.onclick = () => recording.play();
+  parts.device.onchange = () => recording.choose(parts.device.value);
+  parts.echo.onchange = () => recording.cancelEcho(parts.echo.checked);
+  takeFiles(parts, (file) => recording.load(file));
   const redraw = () => recording.draw();
   model.on("change:echo_cancellation", redraw);
-  card.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    card.classList.add("is-over");
-  });
-  card.addEventListener("dragleave", () => card.classList.remove("is-over"));
-  card.addEventListener("drop", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    card.classList.remove("is-over");
-    take(event.dataTransfer?.files);
-  });
 
   return () => {
     cancelAnimationFrame(frame);
     model.off("change:echo_cancellation", redraw);
     wave.close();
     leave();
+  };
+}
+
+/** Take a file that is chosen, or dropped on the card. @param {Parts} parts @param {(file: File) => void} take */
+function takeFiles({ card, input }, take) {
+  const first = (/** @type {FileList | null | undefined} */ files) => files?.length && take(files[0]);
+  const over = (/** @type {boolean} */ is) => card.classList.toggle("is-over", is);
+  input.onchange = () => {
+    first(input.files);
+    input.value = "";
+  };
+  card.ondragover = (event) => (event.preventDefault(), over(true));
+  card.ondragleave = () => over(false);
+  card.ondrop = (event) => {
+    event.preventDefault();
+    event.stopPropagation(); // JupyterLab would upload it
+    over(false);
+    first(event.dataTransfer?.files);
   };
 }
 

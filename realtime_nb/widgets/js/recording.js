@@ -8,7 +8,8 @@ import { Trouble } from "./trouble.js";
 /**
  * @typedef {'idle' | 'asking' | 'recording' | 'paused' | 'loading' | 'done'} Phase
  * @typedef {{phase: Phase, samples: number, elsewhere: boolean, trouble: {code: string, message: string, todo: string} | null,
- *   devices: MediaDeviceInfo[], deviceId: string, label: string, playing: boolean, note: string,
+ *   devices: MediaDeviceInfo[], deviceId: string, label: string, echo: boolean, playing: boolean,
+ *   note: string,
  *   media: import("./media.js").MediaState}} Look
  * @typedef {{media: import("./media.js").Media, model: import("./media.js").Model, draw(look: Look): void,
  *   level(peak: number, rms: number): void, whole(peaks: Float32Array): void}} View
@@ -81,6 +82,7 @@ export class Recording {
       devices: this.devices,
       deviceId: this.deviceId,
       label: this.capture?.label ?? "",
+      echo: this.first.model.get("echo_cancellation"),
       playing: !!this.playback,
       note: this.note,
       media: this.media.state,

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: d4fe69c870a42cc71d9e9b28cc889900042dee7c96dabc7cbe30c2dbdeede604
+// sources: 5ba06ec04f4e81579d2baf3691b4498de580cf5ac3b9723cd7dc044753ff1d57
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -576,7 +576,7 @@ var CameraView = class {
   async list() {
     const found = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
     const now = this.stream?.getVideoTracks()[0].getSettings().deviceId;
-    this.ui.device.replaceChildren(...found.map(({ deviceId, label: label2 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label2 || `Camera ${i + 1}`)));
+    this.ui.device.replaceChildren(...found.map(({ deviceId, label: label3 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label3 || `Camera ${i + 1}`)));
     this.ui.device.hidden = found.length < 2;
   }
   /** Take a picture and send it home. */
@@ -1753,6 +1753,7 @@ var Recording = class {
       devices: this.devices,
       deviceId: this.deviceId,
       label: this.capture?.label ?? "",
+      echo: this.first.model.get("echo_cancellation"),
       playing: !!this.playback,
       note: this.note,
       media: this.media.state
@@ -1986,6 +1987,8 @@ var SAYS = {
   paused: "Paused: nothing is recorded.",
   loading: "Reading the file…"
 };
+var SOUNDS = "audio/*,.wav,.mp3,.flac,.ogg,.opus,.webm,.m4a";
+var ECHO = "Echo cancellation, noise suppression and automatic gain: on for speech, off for the raw sound";
 function clock2(samples) {
   const tenths = Math.floor(samples / 2400);
   return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
@@ -2002,19 +2005,22 @@ Not better because:
 ${why.join("\n")}` : ""}`;
   return { short: `${path}${trip}`, long };
 }
-function renderRecorder({ model, el }) {
-  adopt();
-  const record = h("button", { class: "rtnb-button is-main", type: "button", onclick: () => live ? recording.stop() : recording.record() });
-  const pause = h("button", { class: "rtnb-button", type: "button", "aria-pressed": "false", onclick: () => recording.pause() }, icon("pause"), "Pause");
-  const play = h("button", { class: "rtnb-button", type: "button", onclick: () => recording.play() });
-  const time = h("output", { class: "rtnb-time", "aria-label": "Recorded" }, "0:00.0");
-  const box = h("div", { class: "rtnb-wave rtnb-grow", role: "img", "aria-label": "Waveform of the recording" });
-  const device = h("select", { class: "rtnb-select", "aria-label": "Microphone", onchange: () => recording.choose(device.value) });
-  const echo = h("input", { type: "checkbox", onchange: () => recording.cancelEcho(echo.checked) });
-  const input = h("input", { type: "file", accept: "audio/*,.wav,.mp3,.flac,.ogg,.opus,.webm,.m4a", class: "rtnb-sr", "aria-label": "Sound file", onchange: () => take(input.files) });
-  const says = h("div", { class: "rtnb-says", role: "status", "aria-live": "polite" });
-  const alert = h("p", { class: "rtnb-note is-alert", role: "alert", hidden: true });
-  const path = h("span", { class: "rtnb-muted rtnb-path" });
+function makeParts() {
+  const button = (main = "") => h("button", { class: `rtnb-button${main}`, type: "button" });
+  const parts3 = {
+    record: button(" is-main"),
+    pause: button(),
+    play: button(),
+    time: h("output", { class: "rtnb-time", "aria-label": "Recorded" }),
+    box: h("div", { class: "rtnb-wave rtnb-grow", role: "img", "aria-label": "Waveform of the recording" }),
+    device: h("select", { class: "rtnb-select", "aria-label": "Microphone" }),
+    echo: h("input", { type: "checkbox" }),
+    input: h("input", { type: "file", accept: SOUNDS, class: "rtnb-sr", "aria-label": "Sound file" }),
+    path: h("span", { class: "rtnb-muted rtnb-path" }),
+    says: h("div", { class: "rtnb-says", role: "status", "aria-live": "polite" }),
+    alert: h("p", { class: "rtnb-note is-alert", role: "alert", hidden: true })
+  };
+  const { record, pause, play, time, box, device, echo, input, path, says, alert } = parts3;
   const card = h(
     "div",
     { class: "rtnb-drop", role: "group", "aria-label": "Recorder" },
@@ -2023,50 +2029,56 @@ function renderRecorder({ model, el }) {
       "div",
       { class: "rtnb-row" },
       device,
-      h("label", { class: "rtnb-label", title: "Echo cancellation, noise suppression and automatic gain: on for speech, off for the raw sound" }, echo, "Echo cancellation"),
+      h("label", { class: "rtnb-label", title: ECHO }, echo, "Echo cancellation"),
       h("label", { class: "rtnb-button rtnb-file" }, icon("file"), "Sound file", input),
       path
     ),
     says,
     alert
   );
-  el.append(card);
-  const wave = new Wave(box, { role: "user", height: 40 });
+  return { ...parts3, card };
+}
+var isLive = (look) => (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
+function drawParts(parts3, look) {
+  const live = isLive(look);
+  const open = look.media.status === "open";
+  label(parts3.record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
+  parts3.record.disabled = !open || look.phase === "asking" || look.phase === "loading";
+  label(parts3.pause, "pause", "Pause");
+  parts3.pause.disabled = !live;
+  parts3.pause.setAttribute("aria-pressed", String(look.phase === "paused"));
+  label(parts3.play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
+  parts3.play.disabled = !open || look.phase !== "done";
+  parts3.time.value = clock2(look.samples);
+  parts3.echo.checked = look.echo;
+  parts3.echo.disabled = live;
+  parts3.device.disabled = live || look.devices.length < 2;
+  drawDevices(parts3.device, look);
+  tell(parts3.says, statusOf(look));
+  const words2 = pathWords(look.media);
+  parts3.path.textContent = words2.short;
+  parts3.path.title = words2.long;
+}
+function label(button, name, words2) {
+  if (button.textContent !== words2) button.replaceChildren(icon(name), words2);
+}
+function renderRecorder({ model, el }) {
+  const parts3 = makeParts();
+  el.append(parts3.card);
+  const wave = new Wave(parts3.box, { role: "user", height: 40 });
   let live = false;
   let frame = 0;
-  const take = (files) => {
-    if (files?.length) recording.load(files[0]);
-    input.value = "";
-  };
-  const label2 = (button, name, words2) => {
-    if (button.textContent !== words2) button.replaceChildren(icon(name), words2);
-  };
   function follow() {
     wave.cursor = recording.cursor;
     frame = recording.cursor === null ? 0 : requestAnimationFrame(follow);
   }
   function draw(look) {
-    live = (look.phase === "recording" || look.phase === "paused") && !look.elsewhere;
-    const open = look.media.status === "open";
+    live = isLive(look);
     el.dataset.phase = look.phase;
-    label2(record, live ? "stop" : "record", live ? "Stop" : look.elsewhere ? "Use it here" : "Record");
-    record.disabled = !open || look.phase === "asking" || look.phase === "loading";
-    pause.disabled = !live;
-    pause.setAttribute("aria-pressed", String(look.phase === "paused"));
-    label2(play, look.playing ? "stop" : "play", look.playing ? "Stop" : "Play");
-    play.disabled = !open || look.phase !== "done";
-    time.value = clock2(look.samples);
-    echo.checked = model.get("echo_cancellation");
-    echo.disabled = live;
-    device.disabled = live || look.devices.length < 2;
-    drawDevices(device, look);
-    tell(says, statusOf(look));
-    const told = !!el.querySelector(":scope > .rtnb-note.is-alert");
-    alert.hidden = !look.trouble || look.trouble.code === "kernel" && told;
-    tell(alert, look.trouble ? `${look.trouble.message} ${look.trouble.todo}` : "");
-    const words2 = pathWords(look.media);
-    path.textContent = words2.short;
-    path.title = words2.long;
+    drawParts(parts3, look);
+    const told = look.trouble?.code === "kernel" && !!el.querySelector(":scope > .rtnb-note");
+    parts3.alert.hidden = !look.trouble || told;
+    tell(parts3.alert, look.trouble ? `${look.trouble.message} ${look.trouble.todo}` : "");
     if (look.playing && !frame) follow();
   }
   const { recording, leave } = joinRecording(model, {
@@ -2074,24 +2086,35 @@ function renderRecorder({ model, el }) {
     level: (peak) => wave.live(peak),
     whole: (peaks) => wave.show(peaks)
   });
+  parts3.record.onclick = () => live ? recording.stop() : recording.record();
+  parts3.pause.onclick = () => recording.pause();
+  parts3.play.onclick = () => recording.play();
+  parts3.device.onchange = () => recording.choose(parts3.device.value);
+  parts3.echo.onchange = () => recording.cancelEcho(parts3.echo.checked);
+  takeFiles(parts3, (file) => recording.load(file));
   const redraw = () => recording.draw();
   model.on("change:echo_cancellation", redraw);
-  card.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    card.classList.add("is-over");
-  });
-  card.addEventListener("dragleave", () => card.classList.remove("is-over"));
-  card.addEventListener("drop", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    card.classList.remove("is-over");
-    take(event.dataTransfer?.files);
-  });
   return () => {
     cancelAnimationFrame(frame);
     model.off("change:echo_cancellation", redraw);
     wave.close();
     leave();
+  };
+}
+function takeFiles({ card, input }, take) {
+  const first = (files) => files?.length && take(files[0]);
+  const over = (is) => card.classList.toggle("is-over", is);
+  input.onchange = () => {
+    first(input.files);
+    input.value = "";
+  };
+  card.ondragover = (event) => (event.preventDefault(), over(true));
+  card.ondragleave = () => over(false);
+  card.ondrop = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    over(false);
+    first(event.dataTransfer?.files);
   };
 }
 function tell(node, words2) {
@@ -2144,7 +2167,7 @@ function merge(talk, message) {
   const lines = new Map(order.map((id) => [id, fresher.get(id) ?? talk.lines.get(id)]).filter(([, line2]) => line2));
   return { phase, now, order: [...lines.keys()], lines, changed, fresh, note, meter };
 }
-function label({ phase, now }) {
+function label2({ phase, now }) {
   return phase === "muted" && !now.detects && !now.muted ? "Hold the key to talk" : PHASES[phase] ?? phase;
 }
 function words({ who, text = "", state = "done", name = "", output = "", pictures = 0, seconds = 0 }) {
@@ -2517,7 +2540,7 @@ var TalkView = class {
     const { now, phase } = talk;
     const dead = phase === "closed" || media.state.status === "closed";
     set(this.el.dataset, "phase", media.state.status === "closed" ? "closed" : phase);
-    set(this.phase, "textContent", media.state.status === "opening" ? "Connecting" : media.state.status === "closed" ? "Disconnected" : label(talk));
+    set(this.phase, "textContent", media.state.status === "opening" ? "Connecting" : media.state.status === "closed" ? "Disconnected" : label2(talk));
     set(this.talk, "hidden", mic !== "off" || dead);
     set(this.mute, "hidden", mic === "off" || dead);
     this.mute.setAttribute("aria-pressed", String(now.muted));
