@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from realtime_nb.protocol.base import Value
 from realtime_nb.protocol.faults import EventError
 from realtime_nb.protocol.strict import parse, refuse_unknown, to_struct
+from realtime_nb.server.body import read_body
 from realtime_nb.server.guard import error_body
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def call_routes(hub: Hub) -> list[Route]:
     def endpoint(doing: Doing) -> Callable[[Request], Awaitable[Response]]:
         async def do(request: Request) -> Response:
             name = request.path_params["call_id"]
-            body = await _body(request, hub.options.body_bytes)
+            body = await read_body(request, hub.options.body_bytes)
             if (call := hub.calls.find(name)) is None:
                 return JSONResponse(error_body(f"There is no call '{name[:100]}'.", "call_not_found"), 404)
             try:
@@ -157,12 +157,3 @@ def _read(body: bytes, kind: type[T]) -> T:
     asked = to_struct(raw, kind)
     refuse_unknown(raw, asked)
     return asked
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise HTTPException(413, f"The body is larger than {limit:,} bytes.")
-    return bytes(body)

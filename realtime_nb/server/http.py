@@ -17,6 +17,7 @@ from realtime_nb.protocol.base import Value
 from realtime_nb.protocol.faults import EventError
 from realtime_nb.protocol.session_config import merge, shown
 from realtime_nb.protocol.strict import parse, refuse_unknown, to_struct
+from realtime_nb.server.body import read_body
 from realtime_nb.server.catalog import api_models
 from realtime_nb.server.ephemeral import LONGEST_S, SHORTEST_S, USUAL_S
 from realtime_nb.server.guard import error_body
@@ -73,7 +74,7 @@ def routes(hub: Hub) -> list[Route]:
 
     async def client_secrets(request: Request) -> Response:
         try:
-            asked = _secret_request(await _body(request, hub.options.body_bytes))
+            asked = _secret_request(await read_body(request, hub.options.body_bytes))
             session = merge(hub.new_session(transcription=asked.session.get("type") == "transcription"), asked.session)
         except EventError as error:
             return _refused(400, error.message, error.code, error.param)
@@ -114,16 +115,6 @@ def _secret_request(body: bytes) -> SecretRequest:
     asked = to_struct(raw, SecretRequest)
     refuse_unknown(raw, asked)
     return msgspec.structs.replace(asked, session={"type": "realtime", **asked.session})
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """Read a body, but never more than the limit."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise HTTPException(413, f"The body is larger than {limit:,} bytes.")
-    return bytes(body)
 
 
 def _model(hub: Hub, name: str) -> dict[str, Any]:

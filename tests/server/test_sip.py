@@ -137,8 +137,8 @@ class _Tone(StubTts):
     """Speaks a pure tone at 440 Hz, in one piece."""
 
     def speak(self, text: str, *, voice: str, speed: float, cancel: Any) -> Iterator[Any]:
-        """Two seconds of it."""
-        yield Audio.tone(440, 2.0, self.rate, peak_dbfs=-6).samples
+        """A second of it a clause."""
+        yield Audio.tone(440, 1.0, self.rate, peak_dbfs=-6).samples
 
 
 def test_speaking_up_silences_the_answer_and_cuts_the_conversation(serve: Any, dial: Any) -> None:
