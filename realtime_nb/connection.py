@@ -168,7 +168,7 @@ class Plan:
             self.slot.record(actor.link, session_id=session.id, brain=session.brain, card=self.card)
         root = log_folder() if self.log else None
         if root is not None:
-            self.first_log = await session.keep_log(root)
+            self.first_log = await session.keeper.log(root)
         return session
 
     def tell(self) -> None:

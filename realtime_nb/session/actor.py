@@ -96,6 +96,11 @@ class Actor:
         return session if isinstance(session, Session) else Session()
 
     @property
+    def brain(self) -> str:
+        """Which model really answers: the local engine names its own, another server is taken at its word."""
+        return self.session.brain or self.session.model
+
+    @property
     def input_format(self) -> str:
         """The format of the sound that is sent."""
         return format_name(self.session.audio.input.format)

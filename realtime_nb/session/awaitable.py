@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime as dt
 import functools
 import os
-import warnings
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from realtime_nb.archive import Header, Recorder, Writer, open_history
 from realtime_nb.cassette.recording import Recording, RecordMode, begin
 from realtime_nb.display import Show, Showing
-from realtime_nb.errors import ConfigError, LocalProtocolError
+from realtime_nb.errors import LocalProtocolError
 from realtime_nb.findings import Findings
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
@@ -29,6 +24,7 @@ from realtime_nb.session.actor import ANSWER_S, Actor
 from realtime_nb.session.config import ResponseConfig, SessionConfig, check_session, response_params, session_fields
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.health import examine
+from realtime_nb.session.keeping import Keeper
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
@@ -50,8 +46,6 @@ PUBLIC = (
 )
 """What both faces have, and Tab shows."""
 
-LOG_S = 1.5
-"""How long the end of a session waits for its log."""
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -132,8 +126,8 @@ class AsyncSession(Seen):
 
     def __init__(self, actor: Actor) -> None:
         super().__init__(actor)
-        self._recorders: dict[Path, Recorder] = {}
-        weakref.finalize(self, _drop, actor, self._recorders)  # nobody holds it any more: it leaves no socket behind
+        self.keeper = Keeper(actor)
+        weakref.finalize(self, _drop, actor, self.keeper)  # nobody holds it any more: it leaves no socket behind
 
     # ---------------------------------------------------------------- saying
     async def say(
@@ -228,37 +222,8 @@ class AsyncSession(Seen):
     async def save(self, folder: str | os.PathLike[str]) -> Path:
         """Keep the conversation in a folder; see :meth:`realtime_nb.Session.save`."""
         path = _whole_path(folder)
-        if path not in self._recorders:
-            self._recorders[path] = recorder = self._recorder(path)
-            await asyncio.to_thread(recorder.catch_up)  # much may have happened; the rest is little
-            await self._follow(recorder)
+        await self.keeper.save(path)
         return path
-
-    async def keep_log(self, root: Path) -> Path | None:
-        """Keep the session among the others, as every session is; what fails there is a warning, never an error.
-
-        Parameters
-        ----------
-        root : Path
-            Of all sessions.
-
-        Returns
-        -------
-        Path or None
-            Its folder, if it is the first one ever kept there.
-        """
-        from realtime_nb.logs import make_room, new_folder
-
-        try:
-            path, first = await asyncio.to_thread(new_folder, root, self.id, self._begun)
-            recorder = await asyncio.to_thread(self._recorder, path, at_once=False)
-        except (OSError, ConfigError) as error:
-            warnings.warn(f"This session is not kept in {str(root)!r}: {error}", stacklevel=2)
-            return None
-        self._recorders[path] = recorder
-        recorder.later(make_room, root)
-        await self._follow(recorder)
-        return path if first else None
 
     @at_home
     async def record(self, folder: str | os.PathLike[str], *, mode: RecordMode = "once") -> Recording:
@@ -269,33 +234,13 @@ class AsyncSession(Seen):
 
     async def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
         """Write the conversation to a file; see :meth:`realtime_nb.Session.export`."""
-        return await asyncio.to_thread(self._export, path, frame)
-
-    def _export(self, path: str | os.PathLike[str], frame: str | None) -> Path:
-        with TemporaryDirectory() as folder:
-            self._recorder(Path(folder)).close()
-            return open_history(folder).export(path, frame=frame)
-
-    @property
-    def _begun(self) -> dt.datetime:
-        return self.actor.link.timeline.begun
-
-    def _recorder(self, path: Path, *, at_once: bool = True) -> Recorder:
-        begun = self._begun.isoformat("T", "seconds")
-        header = Header(session_id=self.id, brain=self.brain, begun=begun, card=self.card)
-        return Recorder(Writer(path, header), self.actor.link.log, self.actor.tape, at_once=at_once)
-
-    @at_home
-    async def _follow(self, recorder: Recorder) -> None:
-        recorder.follow()
-        if self.actor.link.closed is not None:
-            await asyncio.to_thread(recorder.close)
+        return await asyncio.to_thread(self.keeper.export, path, frame)
 
     # ---------------------------------------------------------------- the end
     @at_home
     async def close(self) -> None:
         """End the session within 2 s; idempotent."""
-        await _end(self.actor, self._recorders)
+        await _end(self.actor, self.keeper)
 
     async def __aenter__(self) -> Self:
         return self
@@ -313,14 +258,11 @@ def _whole_path(folder: str | os.PathLike[str]) -> Path:
     return Path(folder).expanduser().resolve()
 
 
-async def _end(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:
+async def _end(actor: Actor, keeper: Keeper) -> None:
     await actor.close()
-    for recorder in list(recorders.values()):
-        with contextlib.suppress(TimeoutError):  # a log nobody asked for: its thread ends it when the disk lets it
-            async with asyncio.timeout(None if recorder.at_once else LOG_S):
-                await asyncio.to_thread(recorder.close)
+    await keeper.close()
 
 
-def _drop(actor: Actor, recorders: Mapping[Path, Recorder]) -> None:
-    if actor.loop.is_running() and (actor.link.closed is None or recorders):
-        asyncio.run_coroutine_threadsafe(_end(actor, recorders), actor.loop)
+def _drop(actor: Actor, keeper: Keeper) -> None:
+    if actor.loop.is_running() and (actor.link.closed is None or keeper):
+        asyncio.run_coroutine_threadsafe(_end(actor, keeper), actor.loop)

@@ -90,7 +90,7 @@ class Seen:
     @property
     def brain(self) -> str:
         """Which model really answers: the local engine names its own, another server is taken at its word."""
-        return self.config.brain or self.config.model
+        return self.actor.brain
 
     @property
     def budget_usd(self) -> float | None:
