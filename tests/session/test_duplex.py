@@ -11,6 +11,8 @@ import pytest
 import realtime_nb as rt
 from realtime_nb.audio.g711 import encode_ulaw
 from realtime_nb.portal import call_on
+from realtime_nb.protocol import events as ev
+from realtime_nb.session.aloud import Aloud
 from realtime_nb.session.duplex import MAX_WAITING, Duplex
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
@@ -261,6 +263,23 @@ def test_stop_cancels_the_answer_and_what_still_comes_of_it_is_not_played(play: 
     assert sum(samples for _, samples, _ in stage.page.played) == 24_000
 
 
+def test_what_still_comes_of_a_silenced_answer_is_not_played() -> None:
+    """A cancel takes its time on the wire: sound that is under way stays unheard, that of the next answer does not."""
+    page = Page()
+    page.flush = lambda: None  # type: ignore[method-assign]  # nobody answers
+    aloud = Aloud(page)
+    aloud.audience = True
+    first, second = (
+        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+        for name in ("one", "two")
+    )
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.silence("one")
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.say(second, CHUNK, "audio/pcm")
+    assert [item for item, _, _ in page.played] == ["one", "two"]
+
+
 def test_an_answer_beside_the_conversation_is_not_played(play: Play) -> None:
     """What another cell asks out of band is its own."""
     stage = play(Reply("Aside.", audio=SECOND), Reply("Nile.", audio=SECOND))
@@ -370,6 +389,17 @@ def test_without_detection_only_the_key_is_heard(play: Play) -> None:
     stage.server.wait_for("response.create")
     assert len(stage.server.of_type("input_audio_buffer.append")) == 6
     assert len(stage.server.of_type("session.update")) == 1
+
+
+def test_a_page_that_goes_while_its_key_is_held_lets_it_go(play: Play) -> None:
+    """The session gets its detection back, though nobody is there to let go."""
+    stage = play()
+    stage.page.tell("hold", on=True)
+    stage.until(lambda: stage.duplex.now.held)
+    stage.page.tell("closed")
+    again = stage.server.wait_for("session.update", 3)[2]
+    assert again["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    stage.until(lambda: not stage.duplex.now.held)
 
 
 def test_a_typed_line_is_answered_aloud(play: Play) -> None:

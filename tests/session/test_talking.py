@@ -172,6 +172,13 @@ def test_what_was_played_to_its_end_is_not_cut() -> None:
     assert playlist.stop("c", 12_000) == [Cut("c", 0, 500)]
 
 
+def test_what_was_heard_to_its_end_is_not_cut() -> None:
+    """Where all that came was heard, there is nothing to forget."""
+    playlist = Playlist()
+    playlist.add("a", 0, 24_000)
+    assert playlist.stop("a", 24_000) == []
+
+
 def test_a_stop_before_the_first_sound_cuts_all() -> None:
     """Sound that waited for its first sample was not heard at all."""
     playlist = Playlist()
@@ -234,6 +241,16 @@ def test_a_call_and_what_it_gave_are_one_line() -> None:
         ("call", "get_weather", '{"city":"Paris"}', "", "open"),
         ("call", "get_weather", '{"city":"Paris"}', "22 degrees", "done"),
     ]
+
+
+def test_what_was_deleted_is_not_shown() -> None:
+    """An item that left the conversation leaves the transcript."""
+    one = {"type": "input_text", "text": "One"}
+    found = folded(
+        event("conversation.item.done", item=message("a", "user", one), previous_item_id=None),
+        event("conversation.item.deleted", item_id="a"),
+    )
+    assert found == []
 
 
 def test_only_what_changed_is_told() -> None:
