@@ -69,7 +69,7 @@ class _ToPerson:
         _write(sys.stdout, f"  url    {address.url}\n  token  {shown}\n")
         if sip is not None and options.phone is not None:
             _write(sys.stdout, f"  sip    sip:{sip}\n")
-            if options.phone.webhook is not None:
+            if options.phone.webhook is not None and options.phone.webhook.made_up:
                 _write(sys.stdout, f"  secret {options.phone.webhook.secret.reveal()}\n")
 
     def failed(self, message: str, hint: str | None) -> None:

@@ -10,7 +10,7 @@ from realtime_nb.errors import ConfigError
 from realtime_nb.secret import Secret
 from realtime_nb.wire.webhooks import signing_key
 
-__all__ = ["SIP_PORT", "PhoneOptions", "Webhook", "parse_address"]
+__all__ = ["SIP_PORT", "SIZES", "PhoneOptions", "Webhook", "parse_address"]
 
 SIP_PORT = 5060
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -28,11 +28,14 @@ class Webhook:
         ``whsec_`` and base64: signs it (Standard Webhooks).
     timeout_s : float
         How long one attempt may take.
+    made_up : bool
+        Whether the secret is new, and has to be shown to the operator.
     """
 
     url: str
     secret: Secret
     timeout_s: float = 5.0
+    made_up: bool = False
 
     def __post_init__(self) -> None:
         """Hold the rules."""
@@ -84,6 +87,9 @@ class PhoneOptions:
             raise ConfigError(
                 f"SIP listens at an IP address, and takes networks: {fault}", hint="--sip 127.0.0.1:5060"
             ) from None
+        for name in SIZES:
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be more than 0", hint=f"--sip-limit {name}=1")
         if outside and not self.networks:
             raise ConfigError(
                 f"SIP would listen on {self.host}, where anybody could call: say from where calls may come",
@@ -95,6 +101,10 @@ class PhoneOptions:
         address = ipaddress.ip_address(host.partition("%")[0])
         address = getattr(address, "ipv4_mapped", None) or address
         return any(address in ipaddress.ip_network(network) for network in self.networks or _LOOPBACK)
+
+
+SIZES = ("calls", "ring_s", "silence_s", "messages_per_s", "connections", "idle_s")
+"""The limits, by name."""
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -340,6 +340,21 @@ def test_the_command_line_has_the_webhook_and_the_networks(monkeypatch: pytest.M
     assert phone.webhook == Webhook("http://127.0.0.1:9/hook", Secret("whsec_" + base64.b64encode(bytes(32)).decode()))
     with pytest.raises(ConfigError, match="http"):
         parse_options(["--sip", "--webhook", "ftp://x"])
+    made_up = parse_options(["--sip", "--webhook", "http://127.0.0.1:9/hook"]).options.phone
+    assert made_up is not None
+    assert made_up.webhook is not None
+    assert made_up.webhook.made_up
+
+
+def test_every_limit_of_the_telephone_is_an_option() -> None:
+    """By its name, as a number of its kind, more than nothing."""
+    phone = parse_options(["--sip", "--sip-limit", "calls=2", "--sip-limit", "ring_s=1.5"]).options.phone
+    assert phone is not None
+    assert (phone.calls, phone.ring_s) == (2, 1.5)
+    with pytest.raises(ConfigError, match="more than 0"):
+        parse_options(["--sip", "--sip-limit", "silence_s=0"])
+    with pytest.raises(SystemExit):
+        parse_options(["--sip", "--sip-limit", "bogus=1"])
 
 
 def test_the_doors_of_calls_are_guarded(serve: Any) -> None:
