@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from realtime_nb.errors import ConnectError, ServerError
 from realtime_nb.secret import Secret
+from realtime_nb.target import Auth
 from realtime_nb.transports.websocket import is_loopback, safe_url
 
 __all__ = ["Control"]
@@ -39,14 +40,19 @@ class Control:
         That let us in.
     key : Secret, optional
         The key itself, for the sideband; masked in the server's words.
+    auth : {"bearer", "api-key"}, optional
+        How the sideband sends it.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str | Secret], key: Secret | None) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str | Secret], key: Secret | None, auth: Auth | None = None
+    ) -> None:
         parts = urlsplit(url)
         self._sessions = urlunsplit(parts._replace(query="", fragment=""))
         self._calls = f"{'https' if parts.scheme == 'wss' else 'http'}{self._sessions[len(parts.scheme) :]}/calls"
         self._headers = dict(headers)
         self.key = key
+        self.auth = auth
 
     @property
     def place(self) -> str:

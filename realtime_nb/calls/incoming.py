@@ -99,8 +99,8 @@ class IncomingCall:
         """
         from realtime_nb.connection import planned
 
-        key = self._control.key
-        plan = planned(self._control.sideband(self.id), model=model, api_key=key, log=log, **config)
+        place = self._control
+        plan = planned(place.sideband(self.id), model=model, api_key=place.key, auth=place.auth, log=log, **config)
 
         async def take() -> Any:
             await self._control.do(self.id, "accept", {**plan.fields, "model": plan.model})

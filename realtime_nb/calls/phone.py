@@ -81,7 +81,7 @@ def receive(
         raise WebhookRefused("the webhook was received before")
     if event.get("type") != INCOMING:
         return None
-    return IncomingCall(Control(target.url, target.headers, target.key), event)
+    return IncomingCall(Control(target.url, target.headers, target.key, auth), event)
 
 
 def _secret(given: str | Secret | None) -> Secret:
@@ -321,14 +321,24 @@ def listen(
     ...     session = phone.answer(instructions="You are a hotel's reception.", tools=[rooms_free])
     """
     api_key, secret = Secret.of(api_key), Secret.of(secret)  # at once: a traceback shows this frame's variables
+    chosen = {name: spec for name, spec in (("asr", asr), ("llm", llm), ("tts", tts)) if spec is not None}
     target = resolve(to, model=None, key=api_key, auth=auth)
-    if not target.local:
-        phone = Phone(_secret(secret), host, port)
-        phone.attach(Control(target.url, target.headers, target.key))
-        return phone
+    if target.local:
+        return _listen_here(chosen, sip, secret, host, port)
+    if chosen:
+        raise ConfigError(
+            f"rt.calls.listen() got {next(iter(chosen))}=, a model of the local engine: it goes elsewhere",
+            hint='rt.calls.listen("local")',
+        )
+    phone = Phone(_secret(secret), host, port)
+    phone.attach(Control(target.url, target.headers, target.key, auth))
+    return phone
+
+
+def _listen_here(chosen: dict[str, str], sip: str, secret: Secret | None, host: str, port: int) -> Phone:
+    """Start an engine that takes calls, and listen to it."""
     made_up = secret or Secret(PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
     phone = Phone(made_up, host, port)
-    chosen = {name: spec for name, spec in (("asr", asr), ("llm", llm), ("tts", tts)) if spec is not None}
     view = ProgressView()
     try:
         stages = PhoneStages(**chosen, sip=sip, webhook=phone.url, secret=made_up)

@@ -25,6 +25,7 @@ import history
 import latency
 import sessions
 import startup
+import telephone
 
 SECTIONS = {
     "import": startup.imports,
@@ -33,6 +34,7 @@ SECTIONS = {
     "sessions": sessions.at_once,
     "history": history.archive,
     "browser": browser.media,
+    "telephone": telephone.calls,
     "local": latency.with_local_models,
 }
 
