@@ -180,7 +180,7 @@ class Channel:
         self._pages[name] = page
         if known is not None and known.peer is not peer:
             known.peer.close(CLOSED, "the same page came again")
-        if self._owner is None or self._owner not in self._pages or self._silent(self._owner):
+        if self._owner is None or self._silent(self._owner):
             self._owner = name
         peer.put(welcome(owner=self._owner == name))
         self._tell({"t": "opened", "page": name, "path": page.path, "owner": self._owner == name})
@@ -229,7 +229,7 @@ class Channel:
 
     def _claim(self, name: str) -> None:
         before, self._owner = self._owner, name
-        if before in self._pages and before != name:
+        if before is not None and before != name:
             self._pages[before].peer.put(pack_frame({"t": "owner", "owner": False}))
         self._pages[name].peer.put(pack_frame({"t": "owner", "owner": True}))
         self._tell({"t": "claimed", "page": name})

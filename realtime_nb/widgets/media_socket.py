@@ -36,8 +36,8 @@ MOST_FRAME = 64 << 20
 """The largest frame taken, in bytes: 23 minutes of sound."""
 MOST_WAITING = 32 << 20
 """What may wait for one page, in bytes: 11 minutes of sound; a page that is slower still is let go."""
-REFUSED, TOO_SLOW, CLOSED = 1008, 1013, 4000
-"""Close codes: RFC 6455, 7.4.1 (policy, try again later); 4000 is ours: the widget was closed."""
+REFUSED, CLOSED = 1008, 4000
+"""Close codes: RFC 6455, 7.4.1 (policy); 4000 is ours: the widget was closed."""
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 _logger = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ class SocketPeer:
         """Send a frame as soon as those before it are through."""
         self._bytes += len(frame)
         if self._bytes > MOST_WAITING:
-            self.close(TOO_SLOW, "the page does not take its sound")
+            self._waiting.clear()
+            self._connection.transport.abort()  # a good-bye would wait behind all the rest
             return
         self._waiting.append((audio, frame))
         self._more.set()
