@@ -340,6 +340,13 @@ class Duplex:
             self._page = header.get("page")
         self._aloud.audience = True
 
+    @_told("deaf")
+    def _unheard(self, header: Mapping[str, Any]) -> None:
+        """The page cannot play: over plain HTTP there are no audio worklets."""
+        if header.get("page") == self._page:
+            self._aloud.leave()
+            self._set(Playing(on=False))
+
     @_told("closed")
     def _left(self, header: Mapping[str, Any]) -> None:
         """A page went away; with the one that spoke and played, sound ends."""

@@ -226,20 +226,20 @@ def test_what_went_wrong_is_said_with_what_to_do(talk: Callable[..., Any]) -> No
     notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Run the cell again')", timeout=15_000)
 
 
-def typed_instead(notebook: Any) -> None:
-    """Type a question, and hear the answer all the same."""
+def typed(notebook: Any) -> None:
+    """Type a question, and read the answer."""
     notebook.page.fill(f"{TALK} input", "Which river?")
     notebook.page.press(f"{TALK} input", "Enter")
-    phase(notebook, "speaking")
     notebook.page.wait_for_selector(f"{TALK} li:has-text('The Nile')")
 
 
 def test_plain_http_has_no_microphone_and_says_so(talk: Callable[..., Any], lab: Any) -> None:
-    """A page that is not secure says what to do; typing works, and the answer is spoken."""
+    """A page that is not secure has neither microphone nor sound, says so, and shows the answer to what is typed."""
     notebook = talk(url=lab.url.replace("127.0.0.1", "plain-http.test"))
     note = notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('plain HTTP')")
     assert "https://" in note.inner_text()
-    typed_instead(notebook)
+    typed(notebook)
+    phase(notebook, "off")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,8 @@ def test_without_a_microphone_one_types(lab: Any, serving: Serving, flags: list[
         notebook.run(1)
         notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('{said}')")
         assert notebook.page.is_visible(f"{TALK} button:has-text('Talk')")
-        typed_instead(notebook)
+        typed(notebook)
+        phase(notebook, "speaking")
         notebook.end()
 
 

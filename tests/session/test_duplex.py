@@ -318,6 +318,15 @@ def test_another_tab_may_take_microphone_and_loudspeaker_over(play: Play) -> Non
     assert stage.duplex.now.mic
 
 
+def test_a_page_that_cannot_play_is_sent_no_sound(play: Play) -> None:
+    """Then nothing sounds that would never end; the words are there."""
+    stage = play(Reply("Nile.", audio=SECOND))
+    stage.page.tell("deaf")
+    stage.session.say("Rivers?")
+    assert stage.page.played == []
+    assert stage.duplex.now.phase == "listening"
+
+
 def test_telephone_sound_is_played_at_the_pages_rate(play: Play) -> None:
     """G.711 of 8 kHz arrives as PCM16 of 24 kHz, all of it."""
     sound = rt.Audio.tone(440, 0.5, rate=8_000)

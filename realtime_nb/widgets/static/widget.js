@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 5ba06ec04f4e81579d2baf3691b4498de580cf5ac3b9723cd7dc044753ff1d57
+// sources: 62e0b982860729620a78d013ec9fafe0c4796220101137f4fb62e1ae649c863d
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2203,7 +2203,7 @@ var TODO = {
   denied: "Click the lock or microphone sign left of the page's address, allow the microphone, then press Talk. Or type.",
   none: "Plug one in and press Talk. Or type: the answer is spoken all the same.",
   busy: "Close the program that uses it (a call, a recorder), then press Talk. Or type.",
-  insecure: "Open the page as https://… or as http://localhost:…. Or type: the answer is spoken all the same.",
+  insecure: "Open the page as https://… or as http://localhost:…. Or type: the answer is written here, not spoken.",
   unsupported: "Use a current Chrome, Edge, Firefox or Safari. Or type.",
   gone: "Plug it in again, then press Talk. Or type.",
   gesture: "Press Talk.",
@@ -2233,7 +2233,8 @@ var Booth = class _Booth {
     this.online = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
-    this.ready = this.playback.start().then(() => this.tap(), (fault) => this.fail(fault));
+    this.deaf = false;
+    this.playback.start().then(() => this.tap(), (fault) => this.mourn(fault));
   }
   /** @param {{show(): void, beat(levels: {user: number, model: number}): void}} view */
   join(view) {
@@ -2263,6 +2264,7 @@ var Booth = class _Booth {
   /** @param {import("./media.js").MediaState} state */
   linked(state) {
     const online = state.status === "open";
+    if (online && !this.online && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
     this.online = online;
     if (state.status === "closed" || online && !state.owner) this.hush();
@@ -2351,6 +2353,12 @@ var Booth = class _Booth {
     const { code, message, todo } = Trouble.from(fault);
     this.trouble = { text: message, todo: TODO[code] ?? todo };
     this.show();
+  }
+  /** No sound can be played here: the answer is read. @param {unknown} fault */
+  mourn(fault) {
+    this.deaf = true;
+    if (this.online) this.tell("deaf");
+    this.fail(globalThis.isSecureContext ? fault : new Trouble("insecure"));
   }
   tap() {
     if (!this.playback.context) return;
