@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from realtime_nb.calls.control import Control
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import RemoteProtocolError
-from realtime_nb.portal import call_on, portal
+from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.protocol.events import InputAudioBufferDtmfEventReceived
 from realtime_nb.session import Session
+from realtime_nb.session.awaitable import AsyncSession
 from realtime_nb.wire.sip.grammar import parse_address
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from realtime_nb.connection import Plan
     from realtime_nb.session.config import SessionConfig
 
 __all__ = ["IncomingCall"]
@@ -49,7 +51,7 @@ class IncomingCall:
         except (KeyError, TypeError) as fault:
             raise RemoteProtocolError(f"a webhook of an incoming call lacks {fault}") from None
         self._control = control
-        self.session: Session | None = None
+        self.session: Session | AsyncSession | None = None
 
     @property
     def caller(self) -> str:
@@ -97,22 +99,40 @@ class IncomingCall:
         ServerError
             The caller has given up, or the settings are refused.
         """
-        from realtime_nb.connection import planned
-
-        place = self._control
-        plan = planned(place.sideband(self.id), model=model, api_key=place.key, auth=place.auth, log=log, **config)
-
-        async def take() -> Any:
-            await self._control.do(self.id, "accept", {**plan.fields, "model": plan.model})
-            return await plan.open(view)
-
+        plan = self._plan(model, config, log=log)
         view = ProgressView()
         try:
-            self.session = Session(call_on(portal().loop, take(), beat=view.draw))
+            taken = Session(call_on(portal().loop, self._take(plan, view), beat=view.draw))
         finally:
             view.close()
             plan.tell()
-        return self.session
+        self.session = taken
+        return taken
+
+    async def aaccept(
+        self, *, model: str | None = None, log: bool = True, **config: Unpack[SessionConfig]
+    ) -> AsyncSession:
+        """Take the call from a coroutine; everything else is as in :meth:`accept`."""
+        plan = self._plan(model, config, log=log)
+        view = ProgressView()
+        try:
+            taken = await await_on(portal().loop, self._take(plan, view), beat=view.draw)
+        finally:
+            view.close()
+            plan.tell()
+        self.session = taken
+        return taken
+
+    def _plan(self, model: str | None, config: Mapping[str, Any], *, log: bool) -> Plan:
+        from realtime_nb.connection import planned
+
+        place = self._control
+        return planned(place.sideband(self.id), model=model, api_key=place.key, auth=place.auth, log=log, **config)
+
+    async def _take(self, plan: Plan, view: ProgressView) -> AsyncSession:
+        """Accept with the settings, then attach."""
+        await self._control.do(self.id, "accept", {**plan.fields, "model": plan.model})
+        return await plan.open(view)
 
     def reject(self, status_code: int = DECLINE) -> None:
         """Refuse the call.

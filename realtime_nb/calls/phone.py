@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +19,7 @@ from realtime_nb.calls.incoming import INCOMING, IncomingCall
 from realtime_nb.display import ProgressView
 from realtime_nb.errors import ConfigError, LocalProtocolError
 from realtime_nb.local import Engine, PhoneStages, start
-from realtime_nb.portal import call_on, portal
+from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
 from realtime_nb.session import Session
 from realtime_nb.target import Auth, resolve
@@ -110,7 +110,7 @@ def _checked(body: bytes, headers: Mapping[str, str], secret: Secret, once: Once
 
 
 class Phone:
-    """Calls that come; :func:`listen` gives one. A context manager, and an iterator over calls.
+    """Calls that come; :func:`listen` gives one. A context manager, and an iterator over calls: ``async for``, too.
 
     Parameters
     ----------
@@ -173,11 +173,11 @@ class Phone:
         TimeoutError
             When nobody called.
         """
-        if self._closed:
-            raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
         return call_on(self._loop, self._next(timeout_s))
 
     async def _next(self, timeout_s: float | None) -> IncomingCall:
+        if self._closed:
+            raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
         async with asyncio.timeout(timeout_s):
             return await self._waiting.get()
 
@@ -201,6 +201,10 @@ class Phone:
     def __iter__(self) -> Iterator[IncomingCall]:
         while not self._closed:
             yield self.wait()
+
+    async def __aiter__(self) -> AsyncIterator[IncomingCall]:
+        while not self._closed:
+            yield await await_on(self._loop, self._next(None))
 
     # ------------------------------------------------------------ its life
     def take(self, body: bytes, headers: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -126,6 +127,24 @@ def test_a_call_is_answered_in_a_cell(desk: tuple[Phone, Serving]) -> None:
     until(lambda: not len(serving.hub.calls))
     session.close()
     call.hang_up()
+
+
+def test_a_call_is_answered_in_a_coroutine(desk: tuple[Phone, Serving]) -> None:
+    """`async for incoming in phone`, and `await incoming.aaccept(...)`."""
+    phone, serving = desk
+    caller = Caller(serving)
+
+    async def answer() -> tuple[Any, Any]:
+        async for incoming in phone:
+            return incoming, await incoming.aaccept(instructions="Be brief.")
+        raise AssertionError("nobody called")
+
+    incoming, session = asyncio.run(answer())
+    call = caller.up()
+    call.press("1")
+    until(lambda: incoming.keys == "1")
+    call.hang_up()
+    until(lambda: "closed" in repr(session))
 
 
 def test_a_call_is_refused_in_a_cell(desk: tuple[Phone, Serving]) -> None:
