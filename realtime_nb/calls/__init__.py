@@ -19,3 +19,7 @@ from .incoming import IncomingCall
 from .phone import Phone, listen, receive
 
 __all__ = ["DialledCall", "IncomingCall", "Phone", "dial", "listen", "receive"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -211,7 +211,7 @@ Content-Length: 0
 
 ]]></send>
   <nop><action><exec rtp_stream="@SOUND@,1,0,PCMU/8000"/></action></nop>
-  <pause milliseconds="2500"/>
+  <pause milliseconds="3500"/>
   <send retrans="500"><![CDATA[
 INFO [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -301,7 +301,7 @@ def test_baresip_talks_with_the_model(
     (tmp_path / "accounts").write_text("<sip:alice@127.0.0.1>;regint=0;audio_codecs=PCMU\n")
     (tmp_path / "contacts").write_text("")
     witness = Witness(serving, dial)
-    command = ["baresip", "-f", str(tmp_path), "-e", f"/dial sip:bob@127.0.0.1:{serving.sip[1]}", "-t", "5"]
+    command = ["baresip", "-f", str(tmp_path), "-e", f"/dial sip:bob@127.0.0.1:{serving.sip[1]}", "-t", "6"]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
     witness.done()
     assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
