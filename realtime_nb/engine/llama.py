@@ -177,7 +177,8 @@ class LlamaLlm:
                 held.append(chunk)
                 said += _text(chunk)
                 if "error" in chunk or said.startswith(starts):
-                    yield from (*held, *chunks)
+                    yield from held
+                    yield from chunks  # as they come
                     return
                 if not any(start.startswith(said) for start in starts):
                     self._too_hard.add(key)

@@ -137,6 +137,15 @@ def test_answers_come_in_pieces_and_tokens_are_counted(qwen: LlamaLlm) -> None:
     assert end.output_tokens >= len(deltas)
 
 
+def test_a_piece_comes_while_the_next_are_still_to_be_written(qwen: LlamaLlm) -> None:
+    """The voice begins with the first clause; it does not wait for the last."""
+    count = ChatRequest((HELPFUL, ChatMessage("user", "Count from one to fifty.")), max_tokens=100)
+    chat = qwen.chat(count, cancel=Cancel())
+    next(chat)
+    assert qwen._running == 1
+    chat.close()
+
+
 def test_a_limit_of_tokens_is_kept_and_told(qwen: LlamaLlm) -> None:
     """The answer is cut there."""
     talk = Talk(qwen)
