@@ -33,6 +33,7 @@ from realtime_nb.server.live import LiveSession
 from realtime_nb.server.peer import Peer
 from realtime_nb.server.security import SUBPROTOCOL, Grant, Policy
 from realtime_nb.server.sip import Phone, Sockets
+from realtime_nb.server.webrtc import WebRtc
 from realtime_nb.server.wire import WIRE, Wire
 
 __all__ = ["PATH", "build_app"]
@@ -56,16 +57,18 @@ def build_app(hub: Hub, sockets: Sockets | None = None) -> Starlette:
     Starlette
         To be run with :class:`realtime_nb.server.wire.Wire` as its WebSocket; closes the hub when it ends.
     """
+    webrtc = WebRtc(hub)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with _telephone(hub, sockets):
             yield
+        await webrtc.close()
         hub.close()
 
     return Starlette(
-        routes=[*routes(hub), *call_routes(hub), WebSocketRoute(PATH, partial(_connect, hub))],
-        middleware=[Middleware(Guard, policy=Policy.of(hub.options, hub.secrets.grant))],
+        routes=[*routes(hub), *call_routes(hub), webrtc.route, WebSocketRoute(PATH, partial(_connect, hub))],
+        middleware=[Middleware(Guard, policy=Policy.of(hub.options, hub.secrets.grant, hub.secrets.serves))],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )

@@ -41,7 +41,7 @@ class EphemeralSecrets:
         self._clock = clock
         self._issued: dict[bytes, _Issued] = {}
 
-    def issue(self, seconds: float, session: Mapping[str, Any]) -> str:
+    def issue(self, seconds: float, session: Mapping[str, Any], origin: str | None = None) -> str:
         """Make a secret.
 
         Parameters
@@ -50,6 +50,8 @@ class EphemeralSecrets:
             How long it lives.
         session : mapping
             The fields a session opened with it starts from.
+        origin : str, optional
+            Of the page it is for, which may then make calls with it from there.
 
         Returns
         -------
@@ -58,7 +60,7 @@ class EphemeralSecrets:
         """
         self._drop_expired()
         value = f"ek_{secrets.token_urlsafe(32)}"
-        grant = Grant(ephemeral=True, session=dict(session))
+        grant = Grant(ephemeral=True, session=dict(session), origin=origin)
         self._issued[_digest(value)] = _Issued(grant, self._clock() + seconds)
         return value
 
@@ -77,6 +79,11 @@ class EphemeralSecrets:
         """
         issued = self._issued.get(_digest(shown))
         return issued.grant if issued is not None and self._clock() < issued.deadline else None
+
+    def serves(self, origin: str) -> bool:
+        """Say whether a secret is out for pages of an origin."""
+        now = self._clock()
+        return any(issued.grant.origin == origin and now < issued.deadline for issued in self._issued.values())
 
     def _drop_expired(self) -> None:
         now = self._clock()

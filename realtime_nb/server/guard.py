@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from realtime_nb.server.security import Grant, Headers, Policy, Refusal, check_place, check_token
+from realtime_nb.server.security import (
+    CALLS_PATH,
+    ELSEWHERE,
+    Grant,
+    Headers,
+    Policy,
+    Refusal,
+    calling_page,
+    check_place,
+    check_token,
+)
 
 __all__ = ["ADMISSION", "Guard", "error_body"]
 
@@ -22,6 +32,12 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
+}
+_SHARED = {"access-control-expose-headers": "location", "vary": "origin"}
+_PREFLIGHT = {
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-allow-methods": "POST",
+    "access-control-max-age": "60",
 }
 
 
@@ -46,14 +62,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope)
-        refusal = check_place(self._policy, headers)
+        page = calling_page(self._policy, headers) if scope["path"] == CALLS_PATH else None
+        send = _hardened(send, page)
+        refusal = check_place(self._policy, headers, page)
+        if refusal is None and page is not None and scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, send)
+            return
         if refusal is None:
             refusal = self._admit(scope, headers)
         if refusal is None:
-            await self._app(scope, receive, _hardened(send))
+            await self._app(scope, receive, send)
         else:
             answer = JSONResponse(error_body(refusal.message, refusal.code), refusal.status)
-            await answer(scope, receive, _hardened(send))
+            await answer(scope, receive, send)
 
     def _admit(self, scope: Scope, headers: Headers) -> Refusal | None:
         """Check the token: an upgrade carries the verdict on, a request hears it now."""
@@ -62,10 +83,16 @@ class Guard:
             return None
         if scope["path"] in OPEN_PATHS:
             return None
-        verdict = check_token(self._policy, headers)
+        verdict = scope[ADMISSION] = check_token(self._policy, headers)
+        if isinstance(verdict, Grant) and scope["path"] == CALLS_PATH:
+            return self._check_page(verdict, headers.get("origin"))
         if isinstance(verdict, Grant) and verdict.ephemeral:
             return Refusal(403, "ephemeral_secret", "An ephemeral secret opens sessions only; show the server's token.")
         return verdict if isinstance(verdict, Refusal) else None
+
+    def _check_page(self, grant: Grant, origin: str | None) -> Refusal | None:
+        """A page calls with the secret that was made for it, unless the operator listed it."""
+        return None if origin is None or origin in self._policy.origins or origin == grant.origin else ELSEWHERE
 
 
 def error_body(message: str, code: str | None, *, param: str | None = None) -> dict[str, object]:
@@ -93,13 +120,14 @@ def _headers(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _hardened(send: Send) -> Send:
-    """Add the headers that keep an answer from being framed, sniffed, cached or read across origins."""
+def _hardened(send: Send, page: str | None) -> Send:
+    """Add the headers that keep an answer from being framed, sniffed, cached or read across origins but by a caller."""
+    named = _HEADERS if page is None else {**_HEADERS, **_SHARED, "access-control-allow-origin": page}
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in named.items():
                 headers[name] = value
         await send(message)
 

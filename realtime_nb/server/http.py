@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
@@ -25,6 +26,10 @@ from realtime_nb.server.hub import Hub
 from realtime_nb.server.meter import CONTENT_TYPE
 
 __all__ = ["http_error", "routes"]
+
+PAGE_ORIGIN = "realtime-page-origin"
+"""Ours, not the service's: a header by which a secret is made for a page of that origin, and for no other."""
+_ORIGIN = re.compile(r"https?://[a-z0-9._:\[\]-]{1,255}", re.IGNORECASE)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -75,10 +80,11 @@ def routes(hub: Hub) -> list[Route]:
     async def client_secrets(request: Request) -> Response:
         try:
             asked = _secret_request(await read_body(request, hub.options.body_bytes))
+            origin = _page_origin(request)
             session = merge(hub.new_session(transcription=asked.session.get("type") == "transcription"), asked.session)
         except EventError as error:
             return _refused(400, error.message, error.code, error.param)
-        value = hub.secrets.issue(asked.expires_after.seconds, asked.session)
+        value = hub.secrets.issue(asked.expires_after.seconds, asked.session, origin)
         expires_at = int(time.time()) + asked.expires_after.seconds
         session = msgspec.structs.replace(session, expires_at=0)
         return JSONResponse({"value": value, "expires_at": expires_at, "session": msgspec.to_builtins(shown(session))})
@@ -115,6 +121,14 @@ def _secret_request(body: bytes) -> SecretRequest:
     asked = to_struct(raw, SecretRequest)
     refuse_unknown(raw, asked)
     return msgspec.structs.replace(asked, session={"type": "realtime", **asked.session})
+
+
+def _page_origin(request: Request) -> str | None:
+    """The page that the secret is for, as the holder of the token names it."""
+    origin = request.headers.get(PAGE_ORIGIN)
+    if origin is not None and not _ORIGIN.fullmatch(origin):
+        raise EventError("invalid_value", f"Invalid '{PAGE_ORIGIN}' header. Expected an origin: https://host:port.")
+    return origin
 
 
 def _model(hub: Hub, name: str) -> dict[str, Any]:

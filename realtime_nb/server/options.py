@@ -75,6 +75,10 @@ class ServerOptions:
 
     sessions: int = 16
     """Sessions at once; a further one is told so, and closed with 1013."""
+    rtc_calls: int = 8
+    """Calls by WebRTC at once, each of them a session, too; each takes a seventh of a core. One more gets 429."""
+    rtc_silence_s: float = 10.0
+    """How long a call's other end may send nothing at all, before it is taken for dead."""
     peers: int = 8
     """Connections to one session: its own, and those attached by ``?call_id=``."""
     frames_ahead: int = 2
@@ -125,6 +129,8 @@ class ServerOptions:
 
 SIZES = (
     "sessions",
+    "rtc_calls",
+    "rtc_silence_s",
     "peers",
     "frames_ahead",
     "hearing_bytes",

@@ -19,12 +19,15 @@ from realtime_nb.secret import Secret
 from realtime_nb.server.options import ServerOptions
 
 __all__ = [
+    "CALLS_PATH",
+    "ELSEWHERE",
     "KEY_PROTOCOL",
     "SUBPROTOCOL",
     "Grant",
     "Headers",
     "Policy",
     "Refusal",
+    "calling_page",
     "check_place",
     "check_token",
     "credential",
@@ -34,6 +37,9 @@ SUBPROTOCOL = "realtime"
 """The one subprotocol selected and echoed."""
 KEY_PROTOCOL = "openai-insecure-api-key."
 """How a browser, which cannot set headers on a WebSocket, shows its key."""
+
+CALLS_PATH = "/v1/realtime/calls"
+"""Where a page may begin a call by WebRTC: the one path that an ephemeral secret opens over HTTP."""
 
 Headers = Mapping[str, str]
 """Names in small letters; Latin-1, as HTTP/1.1 has it."""
@@ -60,6 +66,9 @@ class Refusal:
     message: str
 
 
+ELSEWHERE = Refusal(403, "origin_not_allowed", "Pages of this origin may not use this server.")
+
+
 @dataclass(frozen=True)
 class Grant:
     """What a caller may do.
@@ -70,10 +79,13 @@ class Grant:
         It came with an ``ek_`` secret: it may open sessions, and nothing else.
     session : dict
         The session fields its secret was issued with.
+    origin : str, optional
+        Of the page that its secret was issued for: such a page may call, and nothing else.
     """
 
     ephemeral: bool = False
     session: Mapping[str, Any] | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,20 +102,47 @@ class Policy:
         What must be shown; None for an open server on this machine.
     ephemeral : callable
         Gives the :class:`Grant` of a live ``ek_`` secret, else None.
+    page : callable, optional
+        Whether an ``ek_`` secret is out for pages of an origin.
     """
 
     hosts: frozenset[str]
     origins: frozenset[str]
     token: Secret | None
     ephemeral: Callable[[str], Grant | None]
+    page: Callable[[str], bool] = lambda _: False
 
     @classmethod
-    def of(cls, options: ServerOptions, ephemeral: Callable[[str], Grant | None]) -> Policy:
+    def of(
+        cls,
+        options: ServerOptions,
+        ephemeral: Callable[[str], Grant | None],
+        page: Callable[[str], bool] = lambda _: False,
+    ) -> Policy:
         """Take the policy from the options."""
-        return cls(options.host_names, frozenset(options.origins), options.token, ephemeral)
+        return cls(options.host_names, frozenset(options.origins), options.token, ephemeral, page)
 
 
-def check_place(policy: Policy, headers: Headers) -> Refusal | None:
+def calling_page(policy: Policy, headers: Headers) -> str | None:
+    """Find the origin of a page that may begin a call.
+
+    Parameters
+    ----------
+    policy : Policy
+        What is accepted.
+    headers : mapping
+        Of the request.
+
+    Returns
+    -------
+    str or None
+        An origin that the operator listed, or that a live secret was made for.
+    """
+    origin = headers.get("origin")
+    return origin if origin is not None and (origin in policy.origins or policy.page(origin)) else None
+
+
+def check_place(policy: Policy, headers: Headers, page: str | None = None) -> Refusal | None:
     """Check where a request comes from: first its Host, then its Origin.
 
     Parameters
@@ -112,6 +151,8 @@ def check_place(policy: Policy, headers: Headers) -> Refusal | None:
         What is accepted.
     headers : mapping
         Of the request.
+    page : str, optional
+        An origin accepted beside those of the policy.
 
     Returns
     -------
@@ -124,7 +165,7 @@ def check_place(policy: Policy, headers: Headers) -> Refusal | None:
     listed by the operator: the list is the stronger word, and a page cannot
     forge its Origin. The port of the Host is free, so that a forwarded port works.
     """
-    return _check_host(policy, headers.get("host", "")) or _check_origin(policy, headers)
+    return _check_host(policy, headers.get("host", "")) or _check_origin(policy, headers, page)
 
 
 def _check_host(policy: Policy, host: str) -> Refusal | None:
@@ -134,15 +175,13 @@ def _check_host(policy: Policy, host: str) -> Refusal | None:
     return Refusal(403, "host_not_allowed", "The Host of this request is not one of this server's names.")
 
 
-def _check_origin(policy: Policy, headers: Headers) -> Refusal | None:
+def _check_origin(policy: Policy, headers: Headers, page: str | None) -> Refusal | None:
     origin = headers.get("origin")
     if origin is not None:
-        allowed = origin in policy.origins
+        allowed = origin in policy.origins or origin == page
     else:
         allowed = headers.get("sec-fetch-site", "none").lower() != "cross-site"
-    if allowed:
-        return None
-    return Refusal(403, "origin_not_allowed", "Pages of this origin may not use this server.")
+    return None if allowed else ELSEWHERE
 
 
 def credential(headers: Headers, subprotocols: Iterable[str] = ()) -> str | None:
