@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,13 +46,26 @@ def chrome(browser_or_skip: None, mic: Path) -> Iterator[Chrome]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def older_kernel(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a kernel with the last ipykernel 6: another routing of messages, and no subshells."""
+    folder = tmp_path_factory.mktemp("ipykernel-6")
+    wanted = ["ipykernel==6.31.0", "nest_asyncio==1.6.0"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), *wanted]
+    installed = subprocess.run(command, check=False, capture_output=True, text=True)
+    if installed.returncode:
+        pytest.skip(f"ipykernel 6.31 cannot be had here: {installed.stderr.strip()[-200:]}")
+    lab.kernel("ipykernel-6", folder)
+    return "ipykernel-6"
+
+
 @pytest.fixture
 def open_notebook(lab: Lab, chrome: Chrome, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     """Write a notebook of the given cells and open it; its page and kernel end with the test."""
     opened: list[Notebook] = []
 
-    def open_cells(*cells: str, url: str | None = None) -> Notebook:
-        name = lab.notebook(f"{request.node.name.split('[')[0]}-{len(opened)}", cells)
+    def open_cells(*cells: str, url: str | None = None, kernel: str = "python3") -> Notebook:
+        name = lab.notebook(f"{request.node.name.split('[')[0]}-{len(opened)}", cells, kernel=kernel)
         opened.append(chrome.open(lab, name, url=url))
         return opened[-1]
 

@@ -147,7 +147,15 @@ class Lab:
         """What the server wrote."""
         return (self.home / "lab.log").read_text(errors="replace")
 
-    def notebook(self, name: str, cells: Sequence[str]) -> str:
+    def kernel(self, name: str, packages: Path) -> None:
+        """Add a kernel: this Python, with the packages of a folder before its own."""
+        folder = self.home / "data" / "kernels" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        spec = {"argv": argv, "env": {"PYTHONPATH": str(packages)}, "display_name": name, "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+
+    def notebook(self, name: str, cells: Sequence[str], *, kernel: str = "python3") -> str:
         """Write a notebook of code cells; gives its name."""
         code = [
             {
@@ -160,7 +168,7 @@ class Lab:
             }
             for i, source in enumerate(cells)
         ]
-        spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        spec = {"name": kernel, "display_name": kernel, "language": "python"}
         stored = {"cells": code, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
         (self.root / f"{name}.ipynb").write_text(json.dumps(stored))
         return f"{name}.ipynb"

@@ -183,10 +183,14 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_go_on(talk: Callable[..., 
 
 def test_keys_tools_and_the_form_that_stays(talk: Callable[..., Any]) -> None:
     """Space held makes a turn, M mutes, Escape stops; a call shows; ended, the talk is a record that plays."""
-    notebook = talk(TOOL)
+    notebook = talk(TOOL, "session.talk()")
     notebook.run(2)
     page = notebook.page
     phase(notebook, "listening")
+    notebook.run(3)  # another view: both show the same, and one can go
+    page.wait_for_selector(f"{TALK}[data-phase=listening] >> nth=1")
+    notebook.command("notebook:clear-cell-output")
+    page.wait_for_function("() => document.querySelectorAll('.rtnb-talk').length === 1")
     page.focus(TALK)
     page.keyboard.press("m")
     phase(notebook, "muted")
