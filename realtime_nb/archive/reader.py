@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ __all__ = ["Damage", "LineFile"]
 T = TypeVar("T")
 _BLOCK = 1 << 20
 _HEADER = msgspec.json.Decoder(Header)
+_SEQ = attrgetter("seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,15 @@ class Damage:
     line: int
     """Its number in the file; the first is 1."""
     problem: str
+
+
+class _Unread:
+    """A line that cannot be read has no number."""
+
+    seq = None
+
+
+_UNREAD = _Unread()
 
 
 class LineFile:
@@ -94,7 +105,7 @@ class LineFile:
                 return
             count = block.count(b"\n")
             found = _decode(decoder, block, number, count, damage)
-            if list(map(_seq, found)) != list(range(last + 1, last + 1 + len(found))):
+            if list(map(_SEQ, found)) != list(range(last + 1, last + 1 + len(found))):
                 found = _in_order(found, number, last, damage)
             number += count
             last = found[-1].seq if found else last
@@ -105,9 +116,11 @@ class LineFile:
         rest = b""
         while start < self._size and (data := self._read(start)):
             start += len(data)
-            whole, end, rest = (rest + data).rpartition(b"\n")
-            if end:
-                yield whole + end
+            if end := data.rfind(b"\n") + 1:
+                yield rest + data[:end]
+                rest = data[end:]
+            else:
+                rest += data
         if rest:
             yield rest
 
@@ -122,7 +135,7 @@ def _in_order(found: list[Any], number: int, last: int, damage: list[Damage]) ->
     """The lines whose numbers grow; what is missing or comes again is told."""
     good = []
     for index, line in enumerate(found, start=number + 1):
-        if line is None:
+        if line is _UNREAD:
             continue
         if line.seq != last + 1:
             damage.append(Damage(index, f"record {line.seq} follows record {last}"))
@@ -130,10 +143,6 @@ def _in_order(found: list[Any], number: int, last: int, damage: list[Damage]) ->
             good.append(line)
             last = line.seq
     return good
-
-
-def _seq(line: Any) -> int | None:
-    return None if line is None else line.seq
 
 
 def _opened(path: Path) -> int:
@@ -150,7 +159,7 @@ def _opened(path: Path) -> int:
 def _decode(
     decoder: msgspec.json.Decoder[Any], block: bytes, number: int, count: int, damage: list[Damage]
 ) -> list[Any]:
-    """The block's lines; None stands for one that cannot be read."""
+    """The block's lines; :data:`_UNREAD` stands for one that cannot be read."""
     try:
         found = decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -165,5 +174,5 @@ def _decode_each(decoder: msgspec.json.Decoder[Any], block: bytes, number: int, 
             found.append(decoder.decode(text))
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             damage.append(Damage(index, str(error)))
-            found.append(None)
+            found.append(_UNREAD)
     return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import warnings
 from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from realtime_nb.archive.writer import read_sound
 from realtime_nb.audio import Audio
 from realtime_nb.history import Entry, EventLog, History
 from realtime_nb.history.columns import EventColumns
+from realtime_nb.history.frames import no_collection
 from realtime_nb.models import ModelCard
 
 if TYPE_CHECKING:
@@ -30,18 +29,6 @@ if TYPE_CHECKING:
     from realtime_nb.plots import PlotAccessor
 
 __all__ = ["SavedHistory", "SoundShelf", "open_history"]
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Half a million new objects without a cycle: looking for cycles among them takes longer than making them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class SoundShelf(Mapping[str, Audio]):
@@ -104,11 +91,12 @@ class SavedHistory(History):
         """Lines that could not be used, by number."""
 
     def _add(self, lines: list[Any]) -> None:
-        entries = [line for line in lines if type(line) is not SoundLine]
+        sounds = [line for line in lines if type(line) is SoundLine]
+        entries = [line for line in lines if type(line) is not SoundLine] if sounds else lines
         self._fold.add(*entries)
         self._rows.add(entries)
-        self._numbers.extend([entry.seq for entry in entries])
-        self.sounds.lines |= {line.item_id: line for line in lines if type(line) is SoundLine}
+        self._numbers.fromlist([entry.seq for entry in entries])
+        self.sounds.lines |= {line.item_id: line for line in sounds}
 
     def _catch_up(self) -> None:
         """All was folded when it was opened."""

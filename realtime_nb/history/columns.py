@@ -39,15 +39,15 @@ class EventColumns:
             In order.
         """
         events = [entry.event for entry in entries]
-        kinds = [type(event) for event in events]
-        self._t_s.extend([entry.t_s for entry in entries])
-        self._bytes.extend([entry.bytes for entry in entries])
+        kinds = list(map(type, events))
+        self._t_s.fromlist([entry.t_s for entry in entries])
+        self._bytes.fromlist([entry.bytes for entry in entries])
         self._event_ids.append(Packed.chunk([(event.event_id or "").encode() for event in events]))
         self._named["direction"].add([entry.direction for entry in entries])
         for name in ("type", "item_id", "response_id"):
             column = self._named[name]
-            read = {kind: column.readers[kind] for kind in set(kinds)}
-            column.add([read[kind](event) for kind, event in zip(kinds, events, strict=True)])
+            readers = map(column.readers.__getitem__, kinds)
+            column.add([read(event) for read, event in zip(readers, events, strict=True)])
 
     def columns(self) -> dict[str, Any]:
         """The columns so far, all of one length."""
@@ -66,20 +66,27 @@ class _Column:
     def __init__(self, name: str) -> None:
         self.readers = _Readers(name)
         self._codes = array("i")
-        self._index: dict[str | None, int] = {None: 0, "": 0}
-        self._texts: list[str | None] = [None]
+        self._numbers = _Numbers()
 
     def add(self, texts: list[str | None]) -> None:
-        index = self._index
-        for text in set(texts):
-            if text not in index:
-                index[text] = len(self._texts)
-                self._texts.append(text)
-        self._codes.extend([index[text] for text in texts])
+        self._codes.fromlist(list(map(self._numbers.__getitem__, texts)))
 
     @property
     def texts(self) -> Repeated:
-        return Repeated(np.array(self._codes), self._texts)
+        return Repeated(np.array(self._codes), self._numbers.texts)
+
+
+class _Numbers(dict[str | None, int]):
+    """The number of each text, given to it when it first comes."""
+
+    def __init__(self) -> None:
+        super().__init__({None: 0, "": 0})
+        self.texts: list[str | None] = [None]
+
+    def __missing__(self, text: str) -> int:
+        self[text] = len(self.texts)
+        self.texts.append(text)
+        return self[text]
 
 
 class _Readers(dict[type, Reader]):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from realtime_nb.history.items import ItemBook, ItemState
 from realtime_nb.history.log import Entry
+from realtime_nb.history.schema import COST
 from realtime_nb.history.speech import SpeechClock
 from realtime_nb.history.turns import Asked, ResponseState
 from realtime_nb.models import ModelCard
@@ -14,7 +15,7 @@ from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.formats import AudioFormat, Pcm, bytes_to_ms
 from realtime_nb.protocol.items import InputAudio, Item, Message
 from realtime_nb.protocol.session_config import AnySession, ServerVad, Session
-from realtime_nb.usage import cost, read_usage
+from realtime_nb.usage import cost
 
 __all__ = ["Fold"]
 
@@ -313,14 +314,16 @@ class Fold:
 
     def _worded(self, response_id: str, item_id: str, t_s: float) -> ItemState:
         response = self._response(response_id, t_s)
-        response.first_text_s = t_s if response.first_text_s is None else response.first_text_s
+        if response.first_text_s is None:
+            response.first_text_s = t_s
         return self.items.get(item_id, t_s)
 
     @_means(ev.ResponseOutputAudioDelta)
     def _sound(self, event: ev.ResponseOutputAudioDelta, entry: Entry) -> None:
         """Some sound of the reply."""
         response = self._response(event.response_id, entry.t_s)
-        response.first_audio_s = entry.t_s if response.first_audio_s is None else response.first_audio_s
+        if response.first_audio_s is None:
+            response.first_audio_s = entry.t_s
         item = self.items.get(event.item_id, entry.t_s)
         if not item.truncated:
             item.audio_ms = (item.audio_ms or 0.0) + bytes_to_ms(entry.audio_bytes, response.format)
@@ -329,7 +332,8 @@ class Fold:
     def _playing(self, event: ev.OutputAudioBufferStarted, entry: Entry) -> None:
         """Sound that comes by a media track is first heard of here."""
         response = self._response(event.response_id, entry.t_s)
-        response.first_audio_s = entry.t_s if response.first_audio_s is None else response.first_audio_s
+        if response.first_audio_s is None:
+            response.first_audio_s = entry.t_s
 
     @_means(ev.ResponseFunctionCallArgumentsDelta, ev.ResponseFunctionCallArgumentsDone)
     def _arguments(
@@ -348,14 +352,9 @@ class Fold:
         response = self._response(event.response.id, entry.t_s)
         for item in event.response.output:
             self._output(event.response.id, item, entry.t_s)
-        known = response.cost is not None
         response.end(event.response, entry.t_s)
-        used = read_usage(event.response.usage)
-        if used is None or known:
+        if event.response.usage is None or response.cost is not None:
             return
-        response.usage = (used.input_tokens, used.input_token_details.cached_tokens, used.output_tokens)
-        response.cost = cost(used, self.card)
-        for line in response.cost.lines:
-            figures = {name: getattr(line, name) for name in ("direction", "modality", "cached", "tokens")}
-            prices = {"usd_per_1m": line.usd_per_1m, "cost_usd": line.cost_usd}
-            self.usage.append({"turn": response.turn, "response_id": response.response_id, **figures, **prices})
+        response.cost = cost(event.response.usage, self.card)
+        of = {"turn": response.turn, "response_id": response.response_id}
+        self.usage += [{**of, **{name: getattr(line, name) for name in COST.columns}} for line in response.cost.lines]

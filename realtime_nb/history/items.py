@@ -105,10 +105,10 @@ class ItemState:
             What comes next.
         """
         self.transcripts[index] = self.transcripts.get(index, "") + words
-        here_ms = self.audio_ms or 0.0
-        if self._pieces and self._pieces[-1][0] == here_ms:
-            words = self._pieces.pop()[1] + words
-        self._pieces.append((here_ms, words))
+        here_ms, pieces = self.audio_ms or 0.0, self._pieces
+        if pieces and pieces[-1][0] == here_ms:
+            words = pieces.pop()[1] + words
+        pieces.append((here_ms, words))
 
     def truncate(self, index: int, end_ms: int) -> None:
         """Forget what was not heard; how much of the words that is, is an estimate until the item is retrieved.

@@ -38,8 +38,6 @@ class ResponseState:
     first_text_s: float | None = None
     first_audio_s: float | None = None
     done_s: float | None = None
-    usage: tuple[int, int, int] | None = None
-    """Input, cached and output tokens."""
     cost: Cost | None = None
     cut_ms: float | None = None
     """How much sound was heard when the client truncated."""
@@ -63,6 +61,20 @@ class ResponseState:
         sounds = [item.audio_ms for item in self.outputs if item.audio_ms is not None]
         return sum(sounds) if sounds else None
 
+    @property
+    def usage(self) -> tuple[int, int, int] | None:
+        """Input, cached and output tokens; None where the server has not told."""
+        if self.cost is None:
+            return None
+        read, cached, said = 0, 0, 0
+        for line in self.cost.lines:
+            if line.direction == "output":
+                said += line.tokens
+                continue
+            read += line.tokens
+            cached += line.tokens * line.cached
+        return read, cached, said
+
     def end(self, response: Response, t_s: float) -> None:
         """It is over.
 
@@ -82,8 +94,9 @@ class ResponseState:
 
     def row(self) -> dict[str, Any]:
         """The response as a row of ``turns``."""
-        input_ms = [item.audio_ms for item in self.inputs if item.audio_ms is not None]
         read, cached, said = self.usage or (None, None, None)
+        zero_s = self.zero_s
+        input_ms = [item.audio_ms for item in self.inputs if item.audio_ms is not None]
         return {
             "turn": self.turn,
             "response_id": self.response_id,
@@ -94,9 +107,9 @@ class ResponseState:
             "input_s": sum(input_ms) / 1000 if input_ms else None,
             "output_s": None if self.output_ms is None else self.output_ms / 1000,
             "speech_end_s": self.speech_end_s,
-            "first_text_ms": self._after(self.first_text_s),
-            "first_audio_ms": self._after(self.first_audio_s),
-            "total_ms": self._after(self.done_s),
+            "first_text_ms": _after(zero_s, self.first_text_s),
+            "first_audio_ms": _after(zero_s, self.first_audio_s),
+            "total_ms": _after(zero_s, self.done_s),
             "input_tokens": read,
             "cached_tokens": cached,
             "output_tokens": said,
@@ -104,13 +117,14 @@ class ResponseState:
             "interrupted_at_ms": self._interrupted_ms(),
         }
 
-    def _after(self, t_s: float | None) -> float | None:
-        return None if t_s is None else (t_s - self.zero_s) * 1000
-
     def _interrupted_ms(self) -> float | None:
         if self.cut_ms is not None:
             return self.cut_ms
         return self.output_ms if self.status == "cancelled" else None
+
+
+def _after(zero_s: float, t_s: float | None) -> float | None:
+    return None if t_s is None else (t_s - zero_s) * 1000
 
 
 def _said(items: list[ItemState], role: str) -> str | None:

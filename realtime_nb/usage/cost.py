@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Cost", "CostLine", "cost", "input_tokens", "read_usage"]
 
 
+_UNPRICED = Rate()
+
+
 @dataclass(frozen=True, slots=True)
 class CostLine:
     """One kind of token of one response, and what it cost."""
@@ -204,16 +207,16 @@ def _lines(usage: Usage, card: ModelCard) -> Iterator[CostLine]:
         usage.output_token_details,
     )
     for name in MODALITIES:
-        rate = card.rates.get(name, Rate())
+        rate = card.rates.get(name, _UNPRICED)
         cached = getattr(hits, f"{name}_tokens")
         fresh = getattr(given, f"{name}_tokens") - cached
-        yield from _line("input", name, fresh, rate.input)
-        yield from _line("input", name, cached, rate.cached, cached=True)
-        yield from _line("output", name, getattr(said, f"{name}_tokens", 0), rate.output)
+        if fresh:
+            yield CostLine("input", name, cached=False, tokens=fresh, usd_per_1m=_price(rate.input))
+        if cached:
+            yield CostLine("input", name, cached=True, tokens=cached, usd_per_1m=_price(rate.cached))
+        if spoken := getattr(said, f"{name}_tokens", 0):
+            yield CostLine("output", name, cached=False, tokens=spoken, usd_per_1m=_price(rate.output))
 
 
-def _line(
-    direction: Literal["input", "output"], modality: str, tokens: int, usd: float | None, *, cached: bool = False
-) -> Iterator[CostLine]:
-    if tokens:
-        yield CostLine(direction, modality, cached, tokens, math.nan if usd is None else usd)
+def _price(usd_per_1m: float | None) -> float:
+    return math.nan if usd_per_1m is None else usd_per_1m
