@@ -82,7 +82,15 @@ def _picture(shown: Any, data: Mapping[str, Any]) -> Image | None:
     for mime in _PICTURES:  # what the page shows is what the model shall see
         if mime in data:
             return Image(_bytes(data[mime]))
-    return Image.coerce(shown, caller="%%ask") if is_image_like(shown) else None
+    if _has_figure(shown) or not is_image_like(shown):
+        return None
+    return Image.coerce(shown, caller="%%ask")
+
+
+def _has_figure(shown: Any) -> bool:
+    """Axes, a title, a grid of plots: the page shows its name, and its figure by itself."""
+    figure = getattr(shown, "figure", None)
+    return figure is not None and figure is not shown
 
 
 def _sound(shown: Any) -> Audio | None:

@@ -71,6 +71,14 @@ def test_pictures_of_every_kind_are_sent_once(connected: Any) -> None:
     assert connected.value(PARTS) == str(["InputText", *3 * ["InputImage"]])
 
 
+def test_a_title_at_the_end_is_no_second_picture(connected: Any) -> None:
+    """The figure is shown once and sent once, whatever part of it the cell's last line gives."""
+    cell = "%%ask Which title?\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.gca().set_title('Growth')"
+    ran = connected.run(cell)
+    assert not ran.errors, ran.errors
+    assert connected.value(PARTS) == "['InputText', 'InputImage']"
+
+
 def test_a_cell_that_raises_sends_nothing(connected: Any) -> None:
     """Its error is shown once, as usual, with the cell's own line; the run stops there; later errors show too."""
     for source, name in (("plt = 1\n1 / 0", "ZeroDivisionError"), ("1 +", "SyntaxError")):

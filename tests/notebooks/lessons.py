@@ -1,18 +1,23 @@
 """The lessons and their cassettes.
 
 ``python tests/notebooks/lessons.py [NAME ...]`` runs lessons (by default all) on the local engine and records them,
-then plays them from what was recorded and keeps those outputs: what a reader sees is what a test finds.
+then plays them from what was recorded and keeps those outputs: what a reader sees is what a test finds. Cells tagged
+``nbval-skip`` open a socket or a model of their own: they are run with the engine only, and keep what they gave then.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+SKIPPED = "nbval-skip"
 CELL_S = 300
 
 
@@ -26,32 +31,59 @@ def cassette_of(notebook: Path) -> Path:
     return NOTEBOOKS / "cassettes" / f"{notebook.stem}.cassette"
 
 
-def environment(notebook: Path, mode: str) -> dict[str, str]:
+def environment(notebook: Path, mode: str | None) -> dict[str, str]:
     """What a lesson's kernel must see to record, or to replay.
 
     Parameters
     ----------
     notebook : Path
         The lesson.
-    mode : str
-        Of its cassette: ``none`` or ``all``.
+    mode : str or None
+        Of its cassette: ``none`` or ``all``; None: the engine itself.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in {"OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"}}
-    ours = {"REALTIME_NB_CASSETTE": str(cassette_of(notebook)), "REALTIME_NB_RECORD": mode, "REALTIME_NB_LOG": "0"}
-    return {**kept, **ours, "PYTHONHASHSEED": "0"}
+    dropped = {"OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "REALTIME_NB_CASSETTE", "REALTIME_NB_RECORD"}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    tape = {} if mode is None else {"REALTIME_NB_CASSETTE": str(cassette_of(notebook)), "REALTIME_NB_RECORD": mode}
+    return {**kept, **tape, "REALTIME_NB_LOG": "0", "PYTHONHASHSEED": "0"}
 
 
-def execute(notebook: Path, mode: str) -> None:
-    """Run a lesson from top to bottom and keep its outputs."""
-    command = [sys.executable, "-m", "jupyter", "execute", "--inplace", f"--timeout={CELL_S}", str(notebook)]
-    subprocess.run(command, check=True, env=environment(notebook, mode))
+def code_of(book: Any) -> list[Any]:
+    """The cells of code."""
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def is_skipped(cell: Any) -> bool:
+    """Whether a replay passes over a cell."""
+    return SKIPPED in cell.metadata.get("tags", [])
+
+
+def ran(notebook: Path, mode: str | None) -> Any:
+    """Run a lesson from top to bottom, by :func:`environment`; with a cassette, without the cells that are skipped."""
+    book = nbformat.read(notebook, as_version=4)
+    if mode is not None:
+        book.cells = [cell for cell in book.cells if not is_skipped(cell)]
+    place = {"metadata": {"path": str(notebook.parent)}}
+    NotebookClient(book, timeout=CELL_S, resources=place, store_widget_state=False).execute(
+        env=environment(notebook, mode)
+    )
+    return book
 
 
 def record(notebook: Path) -> None:
     """Record a lesson anew, and keep the outputs of its replay."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
-    execute(notebook, "all")
-    execute(notebook, "none")
+    ran(notebook, "all")
+    book = nbformat.read(notebook, as_version=4)
+    shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, "none"))}
+    if any(map(is_skipped, code_of(book))):
+        shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, None))} | shown
+    for count, cell in enumerate(code_of(book), 1):
+        cell.outputs, cell.execution_count = shown[cell.id], count
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = count
+        cell.metadata.pop("execution", None)  # when it ran: another time each time
+    nbformat.write(book, notebook)
 
 
 if __name__ == "__main__":
