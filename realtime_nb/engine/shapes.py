@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Colour", "colours", "shapes"]
+__all__ = ["Colour", "Word", "colours", "shapes"]
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -70,6 +70,25 @@ class Colour:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word that was read in a picture, and where; in shares of its width and height, from the upper left.
+
+    Parameters
+    ----------
+    text : str
+        The word.
+    left, right, top, bottom : float
+        Its box, 0 to 1.
+    """
+
+    text: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Blob:
     """Connected pixels of one colour; rows count from the top."""
 
@@ -116,7 +135,7 @@ def colours(pixels: Pixels) -> list[Colour]:
     return [colour for colour in found[:_MOST_COLOURS] if colour.share >= _LEAST_SHARE]
 
 
-def shapes(pixels: Pixels, found: Sequence[Colour]) -> list[str]:
+def shapes(pixels: Pixels, found: Sequence[Colour], words: Sequence[Word] = ()) -> list[str]:
     """Say what simple shapes there are.
 
     Parameters
@@ -125,6 +144,8 @@ def shapes(pixels: Pixels, found: Sequence[Colour]) -> list[str]:
         Red, green, blue.
     found : sequence of Colour
         What :func:`colours` gives; the first is taken for the ground.
+    words : sequence of Word
+        What was read in it: a word under a bar is the bar's name.
 
     Returns
     -------
@@ -138,7 +159,7 @@ def shapes(pixels: Pixels, found: Sequence[Colour]) -> list[str]:
     bars = _bars(blobs)
     rest = [blob for blob in blobs if blob not in bars]
     told = [*_lines(found[1:]), *(text for blob in rest if (text := _told(blob, size)))][:_MOST_SHAPES]
-    sentences = [_told_bars(bars)] if bars else []
+    sentences = [_told_bars(bars, size, words)] if bars else []
     if told:
         sentences.append(f"There is {', '.join(told)}.")
     return ["It has the few flat colours of a drawing or chart.", *sentences]
@@ -214,10 +235,37 @@ def _bars(blobs: Sequence[_Blob]) -> list[_Blob]:
     return []
 
 
-def _told_bars(bars: Sequence[_Blob]) -> str:
-    tallest = max(bar.height for bar in bars)
-    heights = ", ".join(f"{bar.colour} {bar.height / tallest:.0%}" for bar in bars)
-    return f"{len(bars)} bars stand side by side; from left to right, in percent of the tallest: {heights}."
+def _told_bars(bars: Sequence[_Blob], size: tuple[int, int], words: Sequence[Word]) -> str:
+    tallest = max(bars, key=lambda bar: bar.height)
+    names = [_under(bar, size, words) for bar in bars]
+    named = all(names) and len(set(names)) == len(names)
+    heights = ", ".join(
+        f"{f'{name} ({bar.colour})' if named else bar.colour} {bar.height / tallest.height:.0%}"
+        for bar, name in zip(bars, names, strict=True)
+    )
+    shortest = min(bars, key=lambda bar: bar.height)
+    high, low = (
+        names[place] if named else f"number {place + 1} from the left"
+        for place in (bars.index(tallest), bars.index(shortest))
+    )
+    return (
+        f"{len(bars)} bars stand side by side; from left to right, in percent of the tallest: {heights}. "
+        f"The tallest is {high}, the shortest is {low}."
+    )
+
+
+def _under(bar: _Blob, size: tuple[int, int], words: Sequence[Word]) -> str:
+    """Read what is written under a bar: the words of the first line below it, within its reach."""
+    width, height = size
+    reach = 0.25 * bar.width
+    below = [
+        word
+        for word in words
+        if bar.left - reach <= (word.left + word.right) / 2 * width <= bar.right + reach
+        and word.top * height >= bar.bottom
+    ]
+    line = min((word.bottom for word in below), default=0.0)
+    return " ".join(word.text for word in below if word.top < line)
 
 
 def _told(blob: _Blob, size: tuple[int, int]) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from realtime_nb.engine.shapes import colours, shapes
+from realtime_nb.engine.shapes import Word, colours, shapes
 from realtime_nb.errors import ImageError
 
 __all__ = ["PixelVision"]
@@ -73,20 +73,23 @@ class PixelVision:
             f"{colour.name} ({colour.share:.0%})" if colour.share >= 0.01 else f"a little {colour.name}"
             for colour in found
         )
+        words, told = self._read(picture, cancel)
         sentences = [f"The picture is {width} by {height} pixels. Its colours: {shares}."]
-        sentences += shapes(pixels, found)
-        sentences.append(self._text(picture, cancel))
+        sentences += shapes(pixels, found, words)
+        sentences.append(told)
         sentences.append("Nothing else of it could be recognised: people and things are not seen by this engine.")
         return " ".join(sentences)
 
-    def _text(self, picture: Image.Image, cancel: threading.Event) -> str:
+    def _read(self, picture: Image.Image, cancel: threading.Event) -> tuple[list[Word], str]:
+        """Read the words in it, and put them, or why there are none, into a sentence."""
         if self._reader is None:
-            return "Whether there is text in it is not known: no text reader is installed."
+            return [], "Whether there is text in it is not known: no text reader is installed."
         try:
-            words = " ".join(self._reader(_readable(picture), cancel).split())
+            words = self._reader(_readable(picture), cancel)
         except TimeoutError:
-            return "Whether there is text in it is not known: reading took too long."
-        return f'Text in it: "{words}".' if words else "No text was found in it."
+            return [], "Whether there is text in it is not known: reading took too long."
+        text = " ".join(" ".join(word.text for word in words).split())
+        return words, f'Text in it: "{text}".' if text else "No text was found in it."
 
     @cached_property
     def _reader(self) -> Any:
@@ -118,7 +121,7 @@ def _readable(picture: Image.Image) -> Image.Image:
     return grey.resize(size, Image.Resampling.LANCZOS)
 
 
-def _by_tesseract(picture: Image.Image, cancel: threading.Event) -> str:
+def _by_tesseract(picture: Image.Image, cancel: threading.Event) -> list[Word]:
     """Page mode 11: scattered text, as charts and signs have it."""
     file = io.BytesIO()
     picture.save(file, "PNG")
@@ -138,29 +141,40 @@ def _by_tesseract(picture: Image.Image, cancel: threading.Event) -> str:
                 if cancel.is_set():
                     break
             else:
-                return " ".join(_sure_words(table.decode("utf-8", "replace"), _TALLEST * picture.height))
+                return list(_sure_words(table.decode("utf-8", "replace"), picture.size))
         reader.kill()
     raise TimeoutError
 
 
-def _sure_words(table: str, tallest: float) -> Iterator[str]:
+def _sure_words(table: str, size: tuple[int, int]) -> Iterator[Word]:
     """Take, of tesseract's table, the words it is sure of and that are no shapes taken for letters."""
     for row in table.splitlines()[1:]:
-        *_, height, confidence, word = row.split("\t")
+        *_, left, top, width, height, confidence, word = row.split("\t")
         letters = sum(map(str.isalnum, word))
-        sure, least = (_CERTAIN, 3) if int(height) > tallest else (_SURE, 1)
+        sure, least = (_CERTAIN, 3) if int(height) > _TALLEST * size[1] else (_SURE, 1)
         if float(confidence) >= sure and letters >= least:
-            yield word
+            x, y = int(left), int(top)
+            yield _word(word, (x, x + int(width)), (y, y + int(height)), size)
+
+
+def _word(text: str, across: Any, down: Any, size: tuple[int, int]) -> Word:
+    """Make a word of the pixels it reaches over."""
+    width, height = size
+    return Word(text, min(across) / width, max(across) / width, min(down) / height, max(down) / height)
 
 
 class _RapidOcr:
     """The ``rapidocr`` package, loaded when it is first needed; a run of it cannot be stopped."""
 
-    def __call__(self, picture: Image.Image, cancel: threading.Event) -> str:
+    def __call__(self, picture: Image.Image, cancel: threading.Event) -> list[Word]:
         if cancel.is_set():
-            return ""
+            return []
         found = self._engine(np.asarray(picture.convert("RGB")))
-        return " ".join(found.txts or ())
+        words = []
+        for text, box in zip(found.txts or (), found.boxes if found.txts else (), strict=True):
+            across, down = np.asarray(box).T
+            words.append(_word(text, across, down, picture.size))
+        return words
 
     @cached_property
     def _engine(self) -> Any:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from realtime_nb.engine import vision
 from realtime_nb.engine.base import Vision
+from realtime_nb.engine.shapes import Word
 from realtime_nb.engine.vision import PixelVision
 from realtime_nb.errors import ImageError
 
@@ -64,6 +65,20 @@ def test_bars_are_measured() -> None:
         draw.rectangle((50 + 100 * number, 280 - height, 100 + 100 * number, 279), (31, 119, 180))
     assert "3 bars stand side by side" in described(picture)
     assert "blue 25%, blue 50%, blue 100%" in described(picture)
+    assert "The tallest is number 3 from the left, the shortest is number 1 from the left." in described(picture)
+
+
+def test_a_word_under_a_bar_is_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the words that are read, the first line below a bar, as far as the bar reaches."""
+    picture, draw = drawing()
+    words = [Word("Sales", 0.4, 0.6, 0.02, 0.06), Word("fruit", 0.4, 0.6, 0.98, 1.0)]
+    for number, (name, height) in enumerate((("apples", 50), ("pears", 200), ("plums", 100))):
+        left = 50 + 100 * number
+        draw.rectangle((left, 280 - height, left + 50, 279), (31, 119, 180))
+        words.append(Word(name, left / picture.width, (left + 50) / picture.width, 0.95, 0.97))
+    monkeypatch.setattr(PixelVision, "_reader", staticmethod(lambda _picture, _cancel: words))
+    assert "apples (blue) 25%, pears (blue) 100%, plums (blue) 50%" in described(picture)
+    assert "The tallest is pears, the shortest is apples." in described(picture)
 
 
 @pytest.mark.parametrize(("end", "way"), [(20, "rises"), (280, "falls"), (150, "ends as high as it starts,")])
@@ -127,7 +142,7 @@ def test_text_is_read() -> None:
     assert 'Text in it: "Exit to the left".' in described(picture)
 
 
-def _slow(picture: Any, cancel: threading.Event) -> str:
+def _slow(picture: Any, cancel: threading.Event) -> list[Word]:
     raise TimeoutError
 
 
