@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from realtime_nb.history import History
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.base import replace
-from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputAudio, ItemReference
+from realtime_nb.protocol.items import InputAudio, ItemReference
 from realtime_nb.protocol.session_config import Session
 from realtime_nb.session.answering import Answering
 from realtime_nb.session.asking import CANCEL_S, Asker
@@ -26,12 +25,12 @@ from realtime_nb.session.pacing import Line
 from realtime_nb.session.parts import Said
 from realtime_nb.session.reply import Delta, Reply
 from realtime_nb.session.stream import Stream
+from realtime_nb.session.tool_use import ToolUse
 from realtime_nb.session.verdict import verdict, with_turn
-from realtime_nb.tools import CallRecord, ToolBox
+from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.turn import Turn
-from realtime_nb.usage import BudgetGuard, Reading, Tokens
-from realtime_nb.usage.tokens import NOTHING
+from realtime_nb.usage import BudgetGuard, Reading
 
 if TYPE_CHECKING:
     from realtime_nb.widgets.talk import Talk
@@ -44,8 +43,6 @@ UPDATE_S = 10.0
 """How long the server may take to acknowledge a change of the session."""
 ABORT_S = 2.5
 """How long an aborted turn may take to leave its session in order."""
-MAX_TOOL_ROUNDS = 8
-"""Calls after calls; then the model is asked to answer without any."""
 
 
 class Actor:
@@ -82,6 +79,7 @@ class Actor:
         self.gate = Gate(guard, self.reading, line)
         self.asker = Asker(self.link, self.book)
         self.answering = Answering(self.link, self.book, self.gate, self._update)
+        self._tool_use = ToolUse(self.link, tools, self.gate, self.asker)
         self._floor = asyncio.Lock()
         self._speaking: Turn | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -92,8 +90,7 @@ class Actor:
     @property
     def session(self) -> Session:
         """The session's configuration, as the server last told it."""
-        session = self.link.connection.session
-        return session if isinstance(session, Session) else Session()
+        return self.link.session
 
     @property
     def brain(self) -> str:
@@ -234,10 +231,10 @@ class Actor:
         if said.live is not None:
             reply = await self._spoken(turn, said, params, timeout_s)
         else:
-            async with self._leave(turn, params, said.tokens()) as permit:
+            async with self.gate.leave(self.session, params, said.tokens(), told=turn.hold) as permit:
                 about = await self._tell(turn, said)
                 reply = await self.asker.respond(turn, params, timeout_s, permit=permit, about=about)
-        return await self._use_tools(turn, reply, params, timeout_s)
+        return await self._tool_use.follow(turn, reply, params, timeout_s)
 
     async def _spoken(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
         """A live stream: the server answers by itself, or leaves it to us to ask when all is said."""
@@ -247,7 +244,7 @@ class Actor:
         reply = await Stream(self.link, self.book, turn, detection, self.input_format).send(said, timeout_s)
         if reply is not None:
             return reply
-        async with self._leave(turn, params) as permit:
+        async with self.gate.leave(self.session, params, told=turn.hold) as permit:
             return await self.asker.respond(turn, params, timeout_s, permit=permit, about=about)
 
     async def _aside(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> Reply:
@@ -264,7 +261,7 @@ class Actor:
             context = (*context, said.message)
         mark = self.link.ids.new("turn")
         marked = replace(params, input=context, metadata={**(params.metadata or {}), MARK: mark})
-        async with self._leave(turn, marked, said.tokens()) as permit:
+        async with self.gate.leave(self.session, marked, said.tokens(), told=turn.hold) as permit:
             return await self.asker.respond(turn, marked, timeout_s, permit=permit, mark=mark)
 
     async def _tell(self, turn: Turn, said: Said) -> list[str]:
@@ -280,15 +277,6 @@ class Actor:
     def _limited(self, params: ev.ResponseParams) -> bool:
         """Whether the user set a limit to the reply's length."""
         return (params.max_output_tokens or self.session.max_output_tokens) != "inf"
-
-    @contextlib.asynccontextmanager
-    async def _leave(self, turn: Turn, params: ev.ResponseParams, added: Tokens = NOTHING) -> AsyncIterator[Permit]:
-        """The leave for one response: it may have to wait for it, or be refused."""
-        permit = await self.gate.admit(self.session, params, added, turn.hold)
-        try:
-            yield permit
-        finally:
-            self.gate.withdraw(permit)
 
     def _began(self, reply: Reply, ask: Ask | None) -> None:
         if ask is None:
@@ -320,10 +308,10 @@ class Actor:
     async def _follow(self, turn: Turn, reply: Reply) -> None:
         params = ev.ResponseParams()
         try:
-            if self._wanted(reply):
+            if self._tool_use.calls(reply):
                 async with self._floor:
                     self._speaking = turn
-                    reply = await self._use_tools(turn, reply, params, ANSWER_S)
+                    reply = await self._tool_use.follow(turn, reply, params, ANSWER_S)
             refused = self._refused.pop(reply.id, None)
             turn.finish(refused or verdict(turn, reply, limited=self._limited(params)))
         except asyncio.CancelledError:
@@ -331,48 +319,6 @@ class Actor:
             raise
         except Exception as error:  # noqa: BLE001 - raised where the turn is waited for
             turn.finish(with_turn(error, turn))
-
-    # ---------------------------------------------------------------- tools
-    def _wanted(self, reply: Reply) -> list[FunctionCall]:
-        """The calls of a completed response that are ours to run."""
-        if reply.state.status != "completed":
-            return []
-        return [item for item in reply.items if isinstance(item, FunctionCall)]
-
-    async def _use_tools(self, turn: Turn, reply: Reply, params: ev.ResponseParams, timeout_s: float) -> Reply:
-        """Run the calls, send all their outputs, then ask once; until an answer needs no more."""
-        for left in reversed(range(MAX_TOOL_ROUNDS)):
-            calls = self._wanted(reply)
-            if not calls:
-                break
-            self.gate.check(self.session, params)
-            records = [self._recalled(record) for record in await self.tools.run(calls)]
-            for record in records:
-                turn.ran.append(record)
-                await self.link.send(
-                    ev.ConversationItemCreate(item=FunctionCallOutput(call_id=record.call_id, output=record.output))
-                )
-            if len(records) < len(calls):  # the rest is answered by whoever declared it, and asks then
-                break
-            again = replace(params, input=None, tool_choice=self._next_choice(params, left))
-            async with self._leave(turn, again) as permit:
-                reply = await self.asker.respond(turn, again, timeout_s, permit=permit)
-        return reply
-
-    def _recalled(self, record: CallRecord) -> CallRecord:
-        """What the model is told of a call: in a replay, it took as long as it took then."""
-        link = self.link
-        output, took_s = link.timeline.recall(record.call_id, record.output, record.took_s)
-        for tap in link.taps:
-            tap.called(record.call_id, took_s)
-        return dataclasses.replace(record, output=output, took_s=took_s)
-
-    def _next_choice(self, params: ev.ResponseParams, left: int) -> Any:
-        """After calls: a forced choice would force the next one, too (protocol, 7)."""
-        if not left:
-            return "none"
-        forced = (params.tool_choice or self.session.tool_choice) not in ("auto", "none")
-        return "auto" if forced else params.tool_choice
 
     # ---------------------------------------------------------------- interruption
     async def interrupt(self, audio_end_ms: int | None) -> Turn | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from realtime_nb.protocol.events import ResponseParams
@@ -81,10 +82,11 @@ class Gate:
             key=key,
         )
 
-    async def admit(
-        self, session: Session, params: ResponseParams, added: Tokens, told: Callable[[str], object]
-    ) -> Permit:
-        """Check the budget, then wait for the rate limits.
+    @contextlib.asynccontextmanager
+    async def leave(
+        self, session: Session, params: ResponseParams, added: Tokens = NOTHING, *, told: Callable[[str], object]
+    ) -> AsyncIterator[Permit]:
+        """Check the budget, then wait for the rate limits; what a response that came not had set aside is given back.
 
         Parameters
         ----------
@@ -97,10 +99,10 @@ class Gate:
         told : callable
             Given the words that a person sees while this waits.
 
-        Returns
-        -------
+        Yields
+        ------
         Permit
-            To be settled when the response is done, or did not come about.
+            To be settled when the response is done.
 
         Raises
         ------
@@ -119,7 +121,10 @@ class Gate:
             except BaseException:
                 self.guard.release(key)
                 raise
-        return permit
+        try:
+            yield permit
+        finally:
+            self._close(permit, 0)  # once it is settled, this does nothing
 
     def settle(self, permit: Permit | None, usage: Usage | None, *, conversation: str = "auto") -> None:
         """Book what a response did use.
@@ -136,16 +141,6 @@ class Gate:
         found = read_usage(usage)
         self.guard.settle(found, conversation=conversation)
         self._close(permit, found.total_tokens if found is not None else 0)
-
-    def withdraw(self, permit: Permit) -> None:
-        """Give back what was set aside for a response that did not come about; once it did, this does nothing.
-
-        Parameters
-        ----------
-        permit : Permit
-            Its leave.
-        """
-        self._close(permit, 0)
 
     def _close(self, permit: Permit | None, used: int) -> None:
         reserved = 0

@@ -27,6 +27,7 @@ from realtime_nb.protocol.events import (
     SessionUpdate,
     SessionUpdated,
 )
+from realtime_nb.protocol.session_config import Session
 from realtime_nb.transports.base import Transport
 from realtime_nb.transports.timeline import LiveTimeline, Timeline
 
@@ -146,6 +147,12 @@ class Link:
     def now_s(self) -> float:
         """Seconds since the connection."""
         return self.timeline.now_s()
+
+    @property
+    def session(self) -> Session:
+        """The session's configuration, as the server last told it."""
+        session = self.connection.session
+        return session if isinstance(session, Session) else Session()
 
     # ---------------------------------------------------------------- sending
     async def send(self, event: Any) -> str:
