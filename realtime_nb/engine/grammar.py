@@ -184,7 +184,7 @@ def _kept_values(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept_limits(schema: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {name: schema[name] for name in _BOUNDS if _is_number(schema.get(name))}
-    kept |= {name: schema[name] for name in _SIZES if isinstance(schema.get(name), int) and schema[name] >= 0}
+    kept |= {name: schema[name] for name in _SIZES if type(schema.get(name)) is int and schema[name] >= 0}  # no bool
     return kept | {name: schema[name] for name in ("pattern", "format") if isinstance(schema.get(name), str)}
 
 

@@ -178,7 +178,7 @@ def test_every_new_conversation_begins_with_the_warm_prefix(qwen: LlamaLlm) -> N
 
 def test_a_warming_that_is_cancelled_leaves_what_it_has_read(qwen: LlamaLlm) -> None:
     """It returns before its end, and the chat that follows reads on from there, not from the beginning."""
-    instructions = " ".join(f"Rule {number}: bring the {number}th lamp to the harbour." for number in range(120))
+    instructions = " ".join(f"Rule {number}: bring the {number}th lamp to the harbour." for number in range(40))
     cancel = Cancel()
     warming = threading.Thread(
         target=qwen.warm, args=((ChatMessage("system", instructions),),), kwargs={"cancel": cancel}
