@@ -13,7 +13,7 @@ from realtime_nb.secret import Secret
 from realtime_nb.session import Session
 from realtime_nb.session.awaitable import AsyncSession
 from realtime_nb.session.config import SessionConfig
-from realtime_nb.target import Auth
+from realtime_nb.target import Auth, Way
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -35,6 +35,7 @@ def connect(
     llm: str | None = None,
     tts: str | None = None,
     log: bool = True,
+    transport: Way = "websocket",
     timeout_s: float = CONNECT_S,
     **config: Unpack[SessionConfig],
 ) -> Session:
@@ -72,6 +73,11 @@ def connect(
     log : bool
         False: this session is not kept. Otherwise words, sounds and events are kept on this
         machine, unless ``REALTIME_NB_LOG=0`` is set; ``realtime-nb logs --help`` says what and where.
+    transport : {"websocket", "webrtc"}
+        ``"webrtc"`` makes a call: sound goes by RTP, at the pace of speech and with gaps rather than
+        delays where the network loses some, so that a turn lasts as long as its answer sounds, and its
+        ``audio`` is what arrived, through Opus. What you append is said in real time, with silence between. The
+        server itself knows what was played, and forgets the rest when it is interrupted. Needs ``realtime-nb[webrtc]``.
     timeout_s : float
         How long the connection may take, in seconds; loading models is not counted.
     **config : SessionConfig
@@ -116,6 +122,7 @@ def connect(
         llm=llm,
         tts=tts,
         log=log,
+        transport=transport,
         timeout_s=timeout_s,
         **config,
     )
@@ -151,6 +158,7 @@ async def aconnect(
     llm: str | None = None,
     tts: str | None = None,
     log: bool = True,
+    transport: Way = "websocket",
     timeout_s: float = CONNECT_S,
     **config: Unpack[SessionConfig],
 ) -> AsyncSession:
@@ -167,6 +175,7 @@ async def aconnect(
         llm=llm,
         tts=tts,
         log=log,
+        transport=transport,
         timeout_s=timeout_s,
         **config,
     )

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from realtime_nb.cassette.deck import Opening, Slot, Track, deck_for
@@ -23,11 +23,12 @@ from realtime_nb.session.actor import Actor
 from realtime_nb.session.awaitable import AsyncSession
 from realtime_nb.session.config import check_session, session_fields
 from realtime_nb.session.pacing import Line, line_for
-from realtime_nb.target import DEFAULT_MODEL, Auth, Target, resolve, with_model
+from realtime_nb.target import DEFAULT_MODEL, Auth, Target, Way, resolve, with_model
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
 from realtime_nb.transports.websocket import open_websocket, safe_url
 from realtime_nb.usage import BudgetGuard
+from realtime_nb.webrtc import require
 
 __all__ = ["CONNECT_S", "Plan", "open_actor", "planned"]
 
@@ -49,6 +50,7 @@ def planned(
     llm: str | None = None,
     tts: str | None = None,
     log: bool = True,
+    transport: Way = "websocket",
     timeout_s: float = CONNECT_S,
     **config: Any,
 ) -> Plan:
@@ -68,6 +70,7 @@ def planned(
         tier=tier,
         stages={"asr": asr, "llm": llm, "tts": tts},
         log=log,
+        transport=transport,
         timeout_s=timeout_s,
         config=config,
     )
@@ -87,14 +90,17 @@ class Plan:
         tier: int | str | None,
         stages: dict[str, str | None],
         log: bool,
+        transport: Way,
         timeout_s: float,
         config: dict[str, Any],
     ) -> None:
+        _check_way(transport)
+        self.transport = transport
         deck, bare = deck_for(to), not config
         self.target = Target() if deck is not None else resolve(to, model=model, key=key, auth=auth)
         self.model = model or DEFAULT_MODEL
         self.card = card_of(self.model)
-        self.card.require("WebSocket", "v1/realtime")
+        self.card.require("WebRTC" if transport == "webrtc" else "WebSocket", "v1/realtime")
         self.guard = BudgetGuard(self.card, budget_usd)
         self.limit = None if tier is None else self.card.limits(tier)
         self.stages = _stages(stages, embedded=self.target.local)
@@ -150,7 +156,7 @@ class Plan:
             engine = await start(self.stages, watch=view.note)
             headers = {"Authorization": Secret(f"Bearer {engine.token.reveal()}")}
             target = Target(with_model(engine.url, self.model), headers, engine.token)
-        transport = await open_websocket(target.url, headers=target.headers, timeout_s=self.timeout_s)
+        transport = await self._wire(target)
         actor = await open_actor(
             transport,
             self.card,
@@ -171,6 +177,13 @@ class Plan:
             self.first_log = await session.keeper.log(root)
         return session
 
+    async def _wire(self, target: Target) -> Transport:
+        if self.transport == "websocket":
+            return await open_websocket(target.url, headers=target.headers, timeout_s=self.timeout_s)
+        from realtime_nb.transports.webrtc import open_webrtc  # half a second of imports, for those who call
+
+        return await open_webrtc(target.url, headers=target.headers, timeout_s=self.timeout_s)
+
     def tell(self) -> None:
         """Say what is kept, the first time that something is."""
         if self.first_log is not None and sys.stderr is not None:
@@ -178,6 +191,16 @@ class Plan:
                 f"Sessions (words, sounds, events; no keys) are kept in {self.first_log.parent}, for you alone. "
                 "REALTIME_NB_LOG=0 keeps none; realtime-nb logs --help says more.\n"
             )
+
+
+def _check_way(transport: str) -> None:
+    if transport not in get_args(Way):
+        raise ConfigError(
+            f'rt.connect() goes by transport="websocket" or "webrtc", not {transport!r}',
+            hint='rt.connect(..., transport="webrtc")',
+        )
+    if transport == "webrtc":
+        require()
 
 
 def _stages(given: dict[str, str | None], *, embedded: bool) -> Stages:

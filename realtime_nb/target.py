@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from realtime_nb.errors import ConfigError
 from realtime_nb.secret import Secret
 
-__all__ = ["DEFAULT_MODEL", "Auth", "Target", "resolve", "with_model"]
+__all__ = ["DEFAULT_MODEL", "Auth", "Target", "Way", "resolve", "with_model"]
 
 Auth = Literal["bearer", "api-key"]
+Way = Literal["websocket", "webrtc"]
+"""How a session travels."""
 
 DEFAULT_MODEL = "gpt-realtime-mini"
 OPENAI_URL = "https://api.openai.com/v1"

@@ -53,7 +53,7 @@ def _fitting(text: str) -> str:
 
 def _lightened(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: None if name in HEAVY else _lightened(each) for name, each in value.items()}
+        return {name: "" if name in HEAVY else _lightened(each) for name, each in value.items()}
     return [_lightened(each) for each in value] if isinstance(value, list) else value
 
 

@@ -1,0 +1,284 @@
+"""A session by WebRTC: the same turns, sounds and frames as by a WebSocket."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
+
+import realtime_nb as rt
+from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed, MissingExtra
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.thread import Serving, serve_in_thread
+from realtime_nb.testing.stages import StubAsr, stub_engine, stub_speech
+from realtime_nb.transports.webrtc import calls_url, sideband_url
+from realtime_nb.transports.webrtc_heard import Heard
+from realtime_nb.transports.webrtc_said import Said
+from realtime_nb.webrtc import MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from realtime_nb.engine.build import Engine
+
+STORY = "Tell me a long story about a river and a boat and the sea."
+WAIT_S = 15.0
+
+
+# ---------------------------------------------------------------- what is heard, without a network
+def event(type: str, response_id: str | None = "r1", **fields: Any) -> str:
+    """An event's text."""
+    named = {} if response_id is None else {"response_id": response_id}
+    return json.dumps({"type": type, **named, **fields})
+
+
+def done(status: str = "completed", response_id: str = "r1") -> str:
+    """The end of a response."""
+    return event("response.done", None, response={"id": response_id, "status": status})
+
+
+PART = event("response.content_part.added", item_id="i1", output_index=0, content_index=0, part={"type": "audio"})
+SOUND_DONE = event("response.output_audio.done", item_id="i1")
+ITEM_DONE = event("conversation.item.done", None, item={"id": "i1"})
+LOUD = np.full(480, 5_000, "<i2").tobytes()
+
+
+def sounds(frames: list[str]) -> bytes:
+    """The sound of what came."""
+    events = [json.loads(frame) for frame in frames]
+    return b"".join(base64.b64decode(each["delta"]) for each in events if each["type"].endswith("audio.delta"))
+
+
+def test_an_answer_is_over_when_it_was_heard() -> None:
+    """What ends an answer waits for its sound; the sound is the answer's, and comes before the end."""
+    heard = Heard()
+    assert heard.event(PART) == [PART]
+    assert heard.event(SOUND_DONE) == heard.event(ITEM_DONE) == heard.event(done()) == []
+    assert heard.unheard
+    started = event("output_audio_buffer.started")
+    assert heard.event(started) == [started]
+    assert not heard.unheard
+    came = [text for _ in range(20) for text in heard.sound(LOUD)]
+    assert sounds(came) == LOUD * 20
+    assert {json.loads(text)["item_id"] for text in came} == {"i1"}
+    heard.sound(LOUD)
+    last = heard.stop()
+    assert sounds(last) == LOUD
+    assert last[1:] == [SOUND_DONE, ITEM_DONE, done()]
+    assert heard.sound(LOUD) == []
+
+
+def test_an_interrupted_answer_ends_at_once() -> None:
+    """``cleared`` lets go what waits; an answer cancelled before it sounded waits for nothing."""
+    heard = Heard()
+    heard.event(PART)
+    heard.event(event("output_audio_buffer.started"))
+    heard.sound(LOUD)
+    cleared = event("output_audio_buffer.cleared")
+    assert heard.event(cleared)[1:] == [cleared]
+    assert heard.event(done("cancelled")) == [done("cancelled")]
+    heard.event(PART.replace("r1", "r2").replace("i1", "i2"))
+    assert heard.event(SOUND_DONE.replace("r1", "r2")) == []
+    assert heard.event(done("cancelled", "r2"))[-1] == done("cancelled", "r2")
+
+
+def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
+    """What waits for it can be had all the same; an answer without sound never waits."""
+    heard = Heard()
+    assert heard.event(done()) == [done()]
+    heard.event(PART)
+    heard.event(SOUND_DONE)
+    heard.event(done())
+    assert heard.give_up() == [SOUND_DONE, done()]
+    assert not heard.unheard
+
+
+# ---------------------------------------------------------------- what is said, without a network
+def test_sound_goes_out_with_silence_between_and_keeps_its_place() -> None:
+    """A moment of the call is found in what was appended, whatever silence was sent between."""
+    said = Said()
+    assert said.pull(100) == b""
+    said.append(bytes(range(96)) * 50)  # 100 ms
+    assert len(said.pull(60)) == 60 * 48
+    assert len(said.pull(60)) == 40 * 48
+    said.pull(80)
+    said.append(bytes(48 * 50))
+    said.pull(20)
+    assert [said.place(ms) for ms in (50, 100, 150, 220, 299, 300, 310)] == [0, 0, 50, 100, 100, 100, 110]
+    said.clear()
+    assert said.pull(20) == b""
+
+
+def test_a_telephone_s_format_goes_out_as_24_khz() -> None:
+    """What is appended as G.711 takes as long as it took."""
+    said = Said()
+    said.speak("audio/pcmu")
+    said.append(b"\xff" * 8_000)
+    assert sum(len(said.pull(20)) for _ in range(60)) == pytest.approx(48_000, rel=0.03)
+
+
+def test_addresses() -> None:
+    """Calls are made beside the sessions; the sideband is where the sessions are."""
+    assert calls_url("wss://h/v1/realtime?model=m") == "https://h/v1/realtime/calls"
+    assert sideband_url("ws://h/v1/realtime?model=m", "rtc_1") == "ws://h/v1/realtime?call_id=rtc_1"
+
+
+# ---------------------------------------------------------------- Python to Python
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Begin a server, and a session with it by WebRTC; at the end nothing of the call is left."""
+    with ExitStack() as stack:
+
+        def begin(
+            engine: Any = None, options: ServerOptions | None = None, **config: Any
+        ) -> tuple[rt.Session, Serving]:
+            engine = engine or stub_engine(asr=StubAsr("hello there"))
+            serving = stack.enter_context(serve_in_thread(engine, options))
+            key = serving.token.reveal() if serving.token else None
+            session = rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=15, **config)
+            stack.callback(gone, serving)
+            stack.callback(session.close)
+            return session, serving
+
+        yield begin
+
+
+def gone(serving: Serving) -> None:
+    """Wait until no call is left."""
+    until(lambda: not len(serving.hub.calls) and not serving.hub.sessions)
+
+
+def until(state: Callable[[], Any]) -> Any:
+    """Wait until something is so."""
+    end = time.monotonic() + WAIT_S
+    while not (found := state()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_written_turn_has_its_sound(opened: Open) -> None:
+    """Text in, text and sound out: as long as it took to say, and loud; the frames hold the turn."""
+    session, _ = opened()
+    turn = session.say("Hello")
+    assert turn.text == "You said: Hello."
+    assert turn.audio.duration_s == pytest.approx(len(turn.text) * 0.06, abs=0.3)
+    assert np.abs(turn.audio.samples).max() > 0.05
+    assert list(session.turns["output"]) == ["You said: Hello."]
+    assert session.history["audio_s"].iloc[-1] == pytest.approx(turn.audio.duration_s)
+
+
+def test_a_spoken_turn_is_heard_and_kept(opened: Open) -> None:
+    """Speech out by the track becomes a turn with its transcript, its length, and its sound as it was appended."""
+    session, _ = opened()
+    clip = rt.Audio.from_pcm16(bytes(48 * 200) + stub_speech(800), 24_000)
+    turn = session.say(clip.chunks())
+    row = session.turns.iloc[-1]
+    assert (row["input"], turn.text) == ("hello there", "You said: hello there.")
+    assert row["input_s"] == pytest.approx(1.1, abs=0.5)
+    assert row["first_audio_ms"] > 0
+
+
+def test_speaking_over_an_answer_cuts_it(opened: Open) -> None:
+    """The server cuts the answer where it was heard; turn and frames say so, and nobody sent a truncate."""
+    session, _ = opened()
+    session.send({"type": "conversation.item.create", "item": user(STORY)})
+    session.send({"type": "response.create"})
+    until(lambda: len(session.turns) and session.turns["first_audio_ms"].notna().any())
+    session.append(stub_speech(600) + bytes(48 * 600), rate=24_000)
+    cut = until(lambda: session.turns["interrupted_at_ms"].dropna().tolist())
+    assert 0 < cut[0] < 3_000
+    types = set(session.events["type"])
+    assert "output_audio_buffer.cleared" in types
+    assert "conversation.item.truncate" not in types
+
+
+def user(text: str) -> dict[str, Any]:
+    """A written message."""
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+def test_interrupting_stops_what_is_heard(opened: Open) -> None:
+    """``interrupt()`` ends a turn whose answer is done at the server and still sounds."""
+    session, _ = opened()
+    session.send({"type": "conversation.item.create", "item": user(STORY)})
+    session.send({"type": "response.create"})
+    until(lambda: len(session.turns) and session.turns["first_audio_ms"].notna().any())
+    session.interrupt()
+    assert until(lambda: session.turns["interrupted_at_ms"].dropna().tolist())[0] < 3_000
+    assert session.say("Hello").text == "You said: Hello."
+
+
+def test_push_to_talk(opened: Open) -> None:
+    """Without a detector, what was appended has gone out before the commit does."""
+    session, _ = opened(turn_detection=None)
+    session.send({"type": "input_audio_buffer.clear"})
+    session.append(stub_speech(700), rate=24_000)
+    session.send({"type": "input_audio_buffer.commit"})
+    session.send({"type": "response.create"})
+    until(lambda: len(session.turns) and session.turns["output"].notna().any())
+    assert session.turns["output"].iloc[-1] == "You said: hello there."
+
+
+def test_a_picture_too_large_for_the_channel_goes_by_a_sideband(opened: Open) -> None:
+    """It arrives whole, and the turn is like any other."""
+    session, serving = opened()
+    noise = np.random.default_rng(1).integers(0, 255, (400, 400, 3), np.uint8)
+    assert session.say("What is this?", noise, response={"output_modalities": ["text"]}).text
+    call_id = next(iter(serving.hub.calls._calls))
+    with connect(sideband_url(serving.url, call_id), additional_headers=serving.headers, max_size=None) as side:
+        side.send(json.dumps({"type": "conversation.item.retrieve", "item_id": session.history["item_id"].iloc[0]}))
+        while (found := json.loads(side.recv(5)))["type"] != "conversation.item.retrieved":
+            pass
+    assert len(found["item"]["content"][1]["image_url"]) > MAX_MESSAGE_BYTES
+    assert session.history["role"].tolist() == ["user", "assistant"]
+
+
+def test_a_call_that_is_hung_up_ends_the_session(opened: Open) -> None:
+    """The session says that the connection has ended, instead of waiting."""
+    session, serving = opened()
+    serving.loop.call_soon_threadsafe(next(iter(serving.hub.calls._calls.values())).hang_up)
+    with pytest.raises(ConnectionClosed):
+        until(lambda: session.say("Hello"))
+
+
+def test_a_refusal_names_the_place_and_not_the_key() -> None:
+    """A wrong key, or nobody there: one line, with the rule."""
+    with serve_in_thread(stub_engine()) as serving:
+        with pytest.raises(ConnectError, match="refused the call") as refused:
+            rt.connect(serving.url, api_key="sk-CANARY", transport="webrtc", log=False)
+        assert "CANARY" not in str(refused.value)
+    with pytest.raises(ConnectError):
+        rt.connect(serving.url, api_key="x", transport="webrtc", log=False)
+
+
+def test_an_unknown_way_and_a_missing_part_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names there are, and the line that installs what is not there."""
+    with pytest.raises(ConfigError, match="webrtc"):
+        rt.connect("ws://127.0.0.1:9/x", transport="pigeon")  # type: ignore[arg-type]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtra) as missing:
+        rt.connect("ws://127.0.0.1:9/x", transport="webrtc")
+    assert missing.value.hint == '%pip install "realtime-nb[webrtc]"'
+
+
+@pytest.mark.models
+def test_a_spoken_question_is_answered_in_speech(opened: Open, real_engine: Engine, data: Path) -> None:
+    """Real speech through Opus to a real engine: its words are right, and the answer is spoken."""
+    session, _ = opened(real_engine)
+    turn = session.say(rt.Audio.read(data / "question.wav").chunks(), timeout_s=60)
+    assert "for your country" in session.turns["input"].iloc[-1].lower()
+    assert turn.text
+    assert turn.audio.duration_s > 0.5
