@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from realtime_nb.errors import RealtimeError
+from realtime_nb.gallery_site import export_options
 from realtime_nb.logs.command import logs_options
 from realtime_nb.replay import replay_options
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _models_options(commands.add_parser("models", help="list, fetch, verify or find the local engine's weights"))
     logs_options(commands.add_parser("logs", help="list, show, search or delete the sessions that were kept"))
     replay_options(commands.add_parser("replay", help="play a cassette: the conversation as it went, what it took"))
+    export_options(commands.add_parser("export", help="make notebooks pages that play and need nothing else"))
     doctor = commands.add_parser("doctor", help="say what works on this machine, and how to mend what does not")
     doctor.set_defaults(run=_doctor)
     return parser
