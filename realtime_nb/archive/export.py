@@ -76,7 +76,7 @@ def _parquet(saved: SavedHistory, path: Path, frame: str) -> None:
 
 
 def _sound(saved: SavedHistory, path: Path, _frame: str) -> None:
-    save_mix(saved, path)
+    save_mix(saved.mix(), path)
 
 
 def _markdown(saved: SavedHistory, path: Path, _frame: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from realtime_nb import plots
 from realtime_nb.archive.export import export
 from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
-from realtime_nb.archive.mix import voices
+from realtime_nb.archive.mix import Stereo, mix, voices
 from realtime_nb.archive.reader import Damage, LineFile
 from realtime_nb.archive.rows import payloads
 from realtime_nb.archive.writer import read_sound
@@ -113,7 +113,11 @@ class SavedHistory(History):
     @property
     def audio(self) -> tuple[Audio, Audio] | None:
         """Both voices, yours and the model's, a clip each on the same time line; None where nothing was said aloud."""
-        return voices(self)
+        return voices(self.mix())
+
+    def mix(self) -> Stereo:
+        """Both voices as samples, a column each: the user's and the model's, at 24 kHz."""
+        return mix(self.sounds.lines.values(), lambda line: self.sounds[line.item_id], self.history)
 
     def entries(self) -> Iterator[Entry]:
         """The events themselves, in order; read from the file, one block after the other."""
@@ -124,7 +128,7 @@ class SavedHistory(History):
     @property
     def plot(self) -> PlotAccessor:
         """The plots of all this: ``saved.plot.timeline()``; shown by itself, their list."""
-        return plots.PlotAccessor(self)
+        return plots.PlotAccessor(self, lambda: self.audio)
 
     def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
         """Write it to a file; see :meth:`realtime_nb.Session.export`."""

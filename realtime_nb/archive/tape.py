@@ -44,6 +44,11 @@ class Sound:
     chunks: list[bytes] = field(default_factory=list)
 
     @property
+    def duration_s(self) -> float:
+        """How long it is so far."""
+        return bytes_to_ms(sum(map(len, self.chunks)), self.format) / 1000
+
+    @property
     def audio(self) -> Audio:
         """It, as a clip."""
         return Audio.from_wire(b"".join(self.chunks), str(type(self.format).__struct_config__.tag))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,10 @@ class PlotAccessor:
     ----------
     source : object
         Has the frames ``history``, ``turns``, ``usage``, ``events`` and
-        ``rate_limits``; may have ``card`` (for the context window),
-        ``budget_usd``, and ``audio``, a clip or a pair (user, model).
+        ``rate_limits``; may have ``card`` (for the context window) and
+        ``budget_usd``.
+    audio : callable, optional
+        Gives what was said aloud, a clip or a pair (user, model); None where nothing was.
 
     Examples
     --------
@@ -50,10 +53,11 @@ class PlotAccessor:
     session.plot.spectrogram()  the frequencies of a sound
     """
 
-    __slots__ = ("_source",)
+    __slots__ = ("_audio", "_source")
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, audio: Callable[[], Any] = lambda: None) -> None:
         self._source = source
+        self._audio = audio
 
     def __call__(self) -> PlotAccessor:
         """List the plots there are.
@@ -192,7 +196,7 @@ class PlotAccessor:
         Parameters
         ----------
         audio : Audio, turn or (Audio, Audio), optional
-            The sound; the session's own ``audio``, where it has one, when not given.
+            The sound; both voices of all that was said aloud, when not given.
         words : sequence of (str, float, float), optional
             Words with begin and end in seconds.
         ax : matplotlib.axes.Axes, optional
@@ -208,7 +212,7 @@ class PlotAccessor:
         Raises
         ------
         AudioError
-            If none was given and the session has none.
+            If none was given, and nothing was said aloud.
         """
         return plots.waveform(self._sound(audio, "waveform"), words=words, ax=ax, figsize=figsize)
 
@@ -217,8 +221,8 @@ class PlotAccessor:
 
         Parameters
         ----------
-        audio : Audio or turn, optional
-            The sound; the session's own ``audio``, where it has one, when not given.
+        audio : Audio, turn or (Audio, Audio), optional
+            The sound; both voices together, of all that was said aloud, when not given.
         ax : matplotlib.axes.Axes, optional
             Where; None makes a figure.
         figsize : tuple of float, optional
@@ -232,14 +236,14 @@ class PlotAccessor:
         Raises
         ------
         AudioError
-            If none was given and the session has none.
+            If none was given, and nothing was said aloud.
         """
         return plots.spectrogram(self._sound(audio, "spectrogram"), ax=ax, figsize=figsize)
 
     def _sound(self, audio: Any, plot: str) -> Any:
-        sound = getattr(self._source, "audio", None) if audio is None else audio
+        sound = self._audio() if audio is None else audio
         if sound is None:
             raise AudioError(
-                f"plot.{plot}() needs a sound; this has none of its own", hint=f"session.plot.{plot}(turn.audio)"
+                f"plot.{plot}() needs a sound; nothing was said aloud so far", hint=f"session.plot.{plot}(turn.audio)"
             )
         return sound

@@ -73,7 +73,7 @@ def waveform(
     >>> rt.plots.waveform(rt.Audio.tone(440, 1.5))
     <PlotAxes: Sound: 1.50 s, peak -12.0 dBFS>
     """
-    clips = _pair(audio) or (_clip(audio, "waveform"),)
+    clips = _pair(audio, "waveform") or (_clip(audio, "waveform"),)
     with canvas(ax, figsize, (9, 2.6)) as sheet:
         if not any(len(clip.samples) for clip in clips):
             sheet.empty("Sound", _NO_SOUND[0], _NO_SOUND[1].format("waveform"))
@@ -84,11 +84,19 @@ def waveform(
     return sheet.ax
 
 
-def _pair(audio: Any) -> tuple[Audio, Audio] | None:
+def _pair(audio: Any, plot: str) -> tuple[Audio, Audio] | None:
     """The two clips of a pair; ``(array, rate)`` is one clip."""
     if isinstance(audio, (tuple, list)) and len(audio) == 2 and not isinstance(audio[1], (int, float, np.number)):
-        return _clip(audio[0], "waveform"), _clip(audio[1], "waveform")
+        return _clip(audio[0], plot), _clip(audio[1], plot)
     return None
+
+
+def _together(first: Audio, second: Audio) -> Audio:
+    second = second.resample(first.rate)
+    samples = np.zeros(max(len(first.samples), len(second.samples)), np.float32)
+    for clip in (first, second):
+        samples[: len(clip.samples)] += clip.samples
+    return Audio.from_array(samples.clip(-1, 1), rate=first.rate)
 
 
 def _clip(audio: Any, plot: str) -> Audio:
@@ -173,8 +181,9 @@ def spectrogram(audio: Any, *, ax: Axes | None = None, figsize: Size | None = No
 
     Parameters
     ----------
-    audio : Audio
-        A sound: anything `Audio.coerce` takes, or a turn.
+    audio : Audio or (Audio, Audio)
+        A sound (anything `Audio.coerce` takes, or a turn), or two voices, beginning
+        together: they are drawn as they sound together.
     ax : matplotlib.axes.Axes, optional
         Where; None makes a figure.
     figsize : tuple of float, optional
@@ -201,7 +210,8 @@ def spectrogram(audio: Any, *, ax: Axes | None = None, figsize: Size | None = No
     >>> rt.plots.spectrogram(rt.Audio.tone(440, 1.5)).get_ylabel()
     'frequency (Hz)'
     """
-    clip = _clip(audio, "spectrogram")
+    pair = _pair(audio, "spectrogram")
+    clip = _clip(audio, "spectrogram") if pair is None else _together(*pair)
     with canvas(ax, figsize, (9, 3)) as sheet:
         if not len(clip.samples):
             sheet.empty("Frequencies", _NO_SOUND[0], _NO_SOUND[1].format("spectrogram"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NoReturn
 
 from realtime_nb import plots
+from realtime_nb.archive.mix import mix, voices
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol.session_config import Session as Config
 from realtime_nb.session.actor import Actor
@@ -12,6 +14,7 @@ from realtime_nb.session.actor import Actor
 if TYPE_CHECKING:
     import pandas as pd
 
+    from realtime_nb.audio import Audio
     from realtime_nb.plots import PlotAccessor
     from realtime_nb.usage import ContextMeter
 
@@ -69,7 +72,7 @@ class Seen:
     @property
     def plot(self) -> PlotAccessor:
         """The plots of all this: ``session.plot.timeline()``; shown by itself, their list."""
-        return plots.PlotAccessor(self)
+        return plots.PlotAccessor(self, self._voices)
 
     # ---------------------------------------------------------------- what it is
     @property
@@ -100,6 +103,11 @@ class Seen:
     @budget_usd.setter
     def budget_usd(self, usd: float | None) -> None:
         self.actor.budget(usd)
+
+    def _voices(self) -> tuple[Audio, Audio] | None:
+        """Both voices so far, on one time line; None where nothing was said aloud."""
+        tape = self.actor.tape
+        return voices(mix([*tape.since(0), *tape.unfinished], attrgetter("audio"), self.history))
 
     @property
     def _facts(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ import soundfile
 import realtime_nb as rt
 from realtime_nb.archive import SavedHistory, open_history
 from realtime_nb.archive.markdown import plain
-from realtime_nb.archive.mix import RATE, mix
+from realtime_nb.archive.mix import RATE
 from realtime_nb.errors import AudioError, ConfigError, MissingExtra
 from realtime_nb.testing.server import Reply, ScriptedServer
 
@@ -29,7 +29,7 @@ def saved(talk: Any, keep: Callable[[Any], Path]) -> SavedHistory:
 
 def test_each_voice_is_on_its_side_when_it_spoke(saved: SavedHistory) -> None:
     """The user is left, the model right; each sound lies where it was on the clock, from the first one on."""
-    lanes = mix(saved)
+    lanes = saved.mix()
     lines = saved.sounds.lines
     first_s = lines["item_clip"].start_s
     for item_id, side in (("item_clip", 0), ("item_q0", 0), ("item_a0", 1), ("item_q1", 0)):
@@ -44,7 +44,7 @@ def test_a_cut_reply_is_as_long_as_it_was_heard(talk: Any, keep: Callable[[Any],
     talk.get("conversation.item.truncated", item_id="item_a1", content_index=0, audio_end_ms=400)
     cut = open_history(keep(talk))
     start_s = cut.sounds.lines["item_a1"].start_s - cut.sounds.lines["item_clip"].start_s
-    assert len(mix(cut)) == pytest.approx((start_s + 0.4) * RATE, abs=2)
+    assert len(cut.mix()) == pytest.approx((start_s + 0.4) * RATE, abs=2)
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])

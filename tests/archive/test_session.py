@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import realtime_nb as rt
-from realtime_nb.errors import ConfigError
+from realtime_nb.errors import AudioError, ConfigError
 from realtime_nb.testing.server import Reply, ScriptedServer
 
 HALF_S = bytes(24_000)
@@ -28,6 +28,19 @@ def test_a_session_is_kept_while_it_goes_on(tmp_path: Path) -> None:
         for name in ("history", "turns", "usage", "rate_limits", "events"):
             pd.testing.assert_frame_equal(getattr(saved, name), getattr(session, name))
     assert [sound.duration_s for sound in saved.sounds.values()] == [0.25, 0.5, 0.5]
+
+
+def test_the_waveform_of_a_session_needs_no_sound_named(tmp_path: Path) -> None:
+    """Before anything was said aloud there is an error; then both voices are drawn, as they are of what was kept."""
+    with ScriptedServer(Reply("One.", audio=HALF_S)) as server, rt.connect(server.url) as session:
+        with pytest.raises(AudioError, match="nothing was said aloud"):
+            session.plot.waveform()
+        session.say(rt.Audio.tone(440, 0.25))
+        drawn = session.plot.waveform()
+        assert session.plot.spectrogram().get_xlim()[1] == pytest.approx(0.75, abs=0.1)
+    kept = rt.open_history(session.save(tmp_path / "talk"))
+    assert drawn.get_title(loc="left") == kept.plot.waveform().get_title(loc="left")
+    assert session._voices() == kept.audio
 
 
 def test_a_closed_session_can_still_be_kept(tmp_path: Path) -> None:

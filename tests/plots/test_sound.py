@@ -167,3 +167,17 @@ def test_a_spectrogram_reads_in_hertz() -> None:
     middle = ax.transData.transform((0, 1000))[1]
     low, high = (ax.transData.transform((0, edge))[1] for edge in where)
     assert (row + 0.5) / image.get_array().shape[0] == pytest.approx((middle - low) / (high - low), abs=0.02)
+
+
+def test_the_frequencies_of_two_voices_are_those_of_both_together() -> None:
+    """A pair is drawn as it sounds: as long as the longer one, with the tones of both."""
+    low, high = Audio.tone(440, 1.0, peak_dbfs=-6), Audio.tone(4000, 2.0, rate=16_000, peak_dbfs=-6)
+    both = plots.spectrogram((low, high))
+    assert both.get_xlim() == (0, 2)
+    loud = np.asarray(both.images[0].get_array()) > -20
+    quarter = loud.shape[1] // 4
+    tones = [
+        np.diff(part.any(axis=1), prepend=False, append=False).sum() / 2
+        for part in (loud[:, :quarter], loud[:, -quarter:])
+    ]
+    assert tones == [2, 1]
