@@ -3,8 +3,8 @@
 ::
 
     blocking   awaitable     the two faces, one implementation
-    duplex     aloud         a page's microphone and loudspeaker on it (the widget Talk)
-    talking lines playlist   of that, without I/O: who has the word, the transcript, what was heard
+    duplex  uplink  aloud    a page's microphone and loudspeaker on it (the widget Talk)
+    talking floor lines playlist   of that, without I/O: who has the word, the transcript, what was heard
           actor              its tasks: say, tools, interrupt, close
           health             how it is, for ``session.doctor()``
     stream   book   verdict  a spoken turn; which response is whose; what an end means

@@ -92,23 +92,27 @@ def prepare(
     return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
 
 
-def talk_with(session: AsyncSession) -> Talk:
+def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
     """Show the session's talk in this cell: a session has one, in as many views as are wanted.
 
     Parameters
     ----------
     session : AsyncSession
         Open.
+    transport : {"websocket", "webrtc"}
+        How sound travels.
 
     Returns
     -------
     Talk
-        The one there is, or a new one.
+        The one there is; a new one where there is none, or where it broke off.
     """
     from realtime_nb.widgets.talk import Talk
 
     actor = session.actor
     actor.link.check_open()
+    if actor.talk is not None and actor.talk.broken:
+        actor.talk.close()
     if actor.talk is None or actor.talk.closed:
         actor.talk = Talk(session)
     actor.talk.show()
@@ -171,9 +175,9 @@ class AsyncSession(Seen):
         """Stop the answer; see :meth:`realtime_nb.Session.interrupt`."""
         return await self.actor.interrupt(audio_end_ms)
 
-    async def talk(self) -> Talk:
+    async def talk(self, transport: Way = "websocket") -> Talk:
         """Talk in the notebook, both ways at once; see :meth:`realtime_nb.Session.talk`."""
-        return talk_with(self)
+        return talk_with(self, transport)
 
     @at_home
     async def doctor(self) -> Findings:

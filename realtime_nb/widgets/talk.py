@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,7 @@ import msgspec
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
 from realtime_nb.session.duplex import Duplex
+from realtime_nb.session.page_call import PageCall
 from realtime_nb.session.lines import Line, as_json, changes, lines
 from realtime_nb.widgets.base import View
 from realtime_nb.widgets.media import Channel
@@ -21,6 +23,7 @@ from realtime_nb.widgets.static import Record
 if TYPE_CHECKING:
     from realtime_nb.archive.tape import Sound
     from realtime_nb.session.awaitable import AsyncSession
+    from realtime_nb.target import Way
 
 __all__ = ["Talk"]
 
@@ -44,12 +47,16 @@ class Talk(View):
     ----------
     session : AsyncSession
         Kept open as long as it is talked with, even if nobody else holds it.
+    transport : {"websocket", "webrtc"}
+        How sound travels: by way of the kernel, or from the page straight to the server.
     """
 
     view_name: ClassVar[str] = "talk"
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, transport: Way = "websocket") -> None:
+        self._call = PageCall(session.actor, self._answer) if transport == "webrtc" else None  # first: it may refuse
         super().__init__()
+        self.transport = transport
         self._session: AsyncSession | None = session
         actor = self._actor = session.actor
         self._taped = 0
@@ -70,6 +77,11 @@ class Talk(View):
     def phase(self) -> str:
         """What goes on: a :data:`~realtime_nb.session.talking.Phase`, such as ``listening``."""
         return self._duplex.now.phase
+
+    @property
+    def broken(self) -> bool:
+        """Whether it broke off for a fault of ours; ``session.talk()`` then gives a new one."""
+        return self._duplex.broken
 
     @property
     def lost_s(self) -> float:
@@ -101,12 +113,18 @@ class Talk(View):
         self._duplex.microphone(pcm)
 
     def _event(self, header: dict[str, Any], _payload: bytes) -> None:
+        if self._call is not None:
+            self._call.happened(header)
         if header.get("t") == "opened":
             self._actor.loop.call_soon_threadsafe(self._known.clear)
         elif header.get("t") == "end":
             threading.Thread(target=self.close, name="realtime_nb end", daemon=True).start()
             return
         self._duplex.happened(header)
+
+    def _answer(self, page: str, event: Mapping[str, Any]) -> None:
+        if self.channel is not None:
+            self.channel.answer(page, event)
 
     # ---------------------------------------------------------------- the session, on its thread
     def _begin(self) -> None:
@@ -147,6 +165,7 @@ class Talk(View):
             "order": [line.id for line in found],
             "lines": as_json(changes(self._known, found)),
             "fresh": duplex.fresh,
+            "call": self._call is not None,
             "note": None if duplex.note is None else msgspec.to_builtins(duplex.note),
             "meter": self._meter(),
         }

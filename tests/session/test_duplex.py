@@ -13,7 +13,8 @@ from realtime_nb.audio.g711 import encode_ulaw
 from realtime_nb.portal import call_on
 from realtime_nb.protocol import events as ev
 from realtime_nb.session.aloud import Aloud
-from realtime_nb.session.duplex import MAX_WAITING, Duplex
+from realtime_nb.session.duplex import _WIRE, Duplex
+from realtime_nb.session.uplink import MAX_WAITING
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
 CHUNK = b"\x01\x00" * 480
@@ -472,3 +473,36 @@ def test_what_was_said_before_is_there(play: Play) -> None:
     call_on(stage.session.actor.loop, late.start())
     assert [item.words for item in late.fold.items] == ["Rivers?", "Nile."]
     call_on(stage.session.actor.loop, late.stop())
+
+
+# ---------------------------------------------------------------- faults
+def test_a_fault_of_the_talk_ends_the_talk_and_not_the_session(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the talk stumbles over never reaches the session's reader: the talk says so, and the session answers."""
+    stage = play(Reply("Nile."))
+
+    def stumble(*_: object) -> None:
+        raise KeyError("response_7")
+
+    monkeypatch.setitem(_WIRE, ev.InputAudioBufferSpeechStarted, stumble)
+    stage.server.push(STARTED)
+    stage.until(lambda: stage.duplex.now.closed)
+    assert stage.duplex.broken
+    assert stage.duplex.note is not None
+    assert stage.duplex.note.text == "The talk broke off: KeyError: 'response_7'. The session goes on."
+    assert stage.session.say("Rivers?").text == "Nile."
+
+
+def test_a_command_that_fails_is_told_and_the_next_one_is_done(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong on the way to the server, the microphone after it is heard."""
+    stage = play()
+
+    async def fail() -> None:
+        raise TimeoutError("waited 5 s")
+
+    monkeypatch.setattr(stage.duplex._uplink, "_interrupt", fail)
+    stage.page.tell("stop")
+    stage.until(lambda: stage.duplex.note)
+    assert stage.duplex.note is not None
+    assert stage.duplex.note.text == "waited 5 s"
+    stage.duplex.microphone(CHUNK)
+    assert stage.server.wait_for("input_audio_buffer.append")

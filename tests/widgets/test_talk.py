@@ -126,6 +126,18 @@ def test_a_session_has_one_talk_at_a_time(play: Play) -> None:
         stage.session.talk()
 
 
+def test_a_talk_that_broke_off_gives_way_to_a_new_one(play: Play) -> None:
+    """After a fault the page says what to do, and doing it works: session.talk() is a talk again."""
+    stage = play()
+    stage.session.actor.loop.call_soon_threadsafe(stage.talk._duplex._heard, None, b"")  # no entry: a fault
+    told = stage.pages.until(lambda told: told["phase"] == "closed")
+    assert told["note"]["todo"] == "session.talk()"
+    again = stage.session.talk()
+    assert stage.talk.closed
+    assert again.phase == "off"
+    again.close()
+
+
 def test_pages_are_told_what_is_new_and_a_new_page_everything(play: Play) -> None:
     """A line is told when it changes; when a page opens, all are."""
     stage = play(Reply("Nile, ", "Congo."), Reply("Rhine."))
