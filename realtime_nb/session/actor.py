@@ -241,9 +241,12 @@ class Actor:
         self.gate.check(self.session, params, said.tokens())
         about = await self._tell(turn, said)
         detection = self.session.audio.input.turn_detection
-        reply = await Stream(self.link, self.book, turn, detection, self.input_format).send(said, timeout_s)
+        stream = Stream(self.link, self.book, turn, detection, self.input_format)
+        reply = await stream.send(said, timeout_s)
         if reply is not None:
             return reply
+        if self.answering.asks and not await self.answering.has_words(turn.heard[-1]):
+            raise stream.wordless()
         async with self.gate.leave(self.session, params, told=turn.hold) as permit:
             return await self.asker.respond(turn, params, timeout_s, permit=permit, about=about)
 

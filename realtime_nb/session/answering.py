@@ -119,7 +119,7 @@ class Answering:
         begin : callable
             Begins a turn without a message.
         """
-        if not await self._has_words(item_id):
+        if not await self.has_words(item_id):
             return
         self._waiting = turn = begin()
         if turn.task is not None:
@@ -128,8 +128,19 @@ class Answering:
             self.refusal = turn.error
         self._link.wake()
 
-    async def _has_words(self, item_id: str) -> bool:
-        """Whether there is anything to answer; only the local engine tells noise from words, as it does for itself."""
+    async def has_words(self, item_id: str) -> bool:
+        """Whether there is anything to answer; only the local engine tells noise from words, as it does for itself.
+
+        Parameters
+        ----------
+        item_id : str
+            What was said.
+
+        Returns
+        -------
+        bool
+            True, too, where nobody tells.
+        """
         session = self._link.connection.session
         if not isinstance(session, Session) or not session.brain or session.audio.input.transcription is None:
             return True

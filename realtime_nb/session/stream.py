@@ -146,7 +146,11 @@ class Stream:
                 reply = await self._link.until(lambda: self._live.reply, timeout_s, what="a response to the speech")
                 await self._link.until(lambda: reply.done, timeout_s, what="the end of the response")
                 return reply
-        raise AudioError(
+        raise self.wordless()
+
+    def wordless(self) -> AudioError:
+        """Say that nothing was understood, and nothing answered."""
+        return AudioError(
             f"the server heard a voice but no words in {self._sent_s:.1f} s of sound, and made no response",
             hint='session.say(rt.Audio.read("question.wav"))',
         )

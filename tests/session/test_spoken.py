@@ -160,9 +160,10 @@ def test_silence_is_no_speech(talk: Talk) -> None:
     assert session.say("Hello.").text == "You said: Hello.."
 
 
-def test_a_voice_without_words_makes_no_turn(talk: Talk) -> None:
-    """Noise that the recogniser makes nothing of is an error that says so, soon."""
-    session = talk({"asr": StubAsr("")})
+@pytest.mark.parametrize("budget_usd", [None, 1.0])
+def test_a_voice_without_words_makes_no_turn(talk: Talk, budget_usd: float | None) -> None:
+    """Noise that the recogniser makes nothing of is an error that says so, soon; within a budget, too."""
+    session = talk({"asr": StubAsr("")}, budget_usd=budget_usd)
     with pytest.raises(errors.AudioError, match="no words"):
         session.say(SPEECH.chunks(0.1))
     assert session.say("Hello.").text == "You said: Hello.."
