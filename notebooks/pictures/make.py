@@ -1,4 +1,7 @@
-"""Make the README's pictures from a real conversation with the local engine: ``python notebooks/pictures/make.py``."""
+"""Make the README's plots from real conversations with the local engine: ``python notebooks/pictures/make.py``.
+
+The picture of the talk is made by ``widgets.py`` beside it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "tests" / "data"
 
 
-def main() -> None:
+def cost() -> None:
+    """Draw what the gallery's conversation would have cost."""
+    with plots.theme("light"):
+        axes = rt.open_history(HERE.parent / "data" / "talk").plot.cost(budget_usd=0.02, figsize=(9, 2.8))
+        axes.figure.savefig(HERE / "cost.png", dpi=110)
+
+
+def timeline() -> None:
     """Talk, and draw who spoke when."""
     with rt.connect(
         "local",
@@ -31,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cost()
+    timeline()
