@@ -26,6 +26,7 @@ from realtime_nb.session.pacing import Line, line_for
 from realtime_nb.target import DEFAULT_MODEL, Auth, Target, Way, resolve, with_model
 from realtime_nb.tools import ToolBox
 from realtime_nb.transports.base import Transport
+from realtime_nb.transports.door import Door
 from realtime_nb.transports.websocket import open_websocket, safe_url
 from realtime_nb.usage import BudgetGuard
 from realtime_nb.webrtc import require
@@ -168,6 +169,7 @@ class Plan:
             key=target.key,
             timeout_s=self.timeout_s,
         )
+        actor.door = Door(target.url, target.headers)
         _close_at_exit(actor)
         session = AsyncSession(actor)
         if self.slot is not None:

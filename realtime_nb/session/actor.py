@@ -33,6 +33,7 @@ from realtime_nb.turn import Turn
 from realtime_nb.usage import BudgetGuard, Reading
 
 if TYPE_CHECKING:
+    from realtime_nb.transports.door import Door
     from realtime_nb.widgets.talk import Talk
 
 __all__ = ["ANSWER_S", "Actor"]
@@ -73,6 +74,8 @@ class Actor:
         self.book = TurnBook(self.link.connection, self._new_turn, self._began, self._ended, self._orphaned)
         self.history = History(self.link.log, card)
         self.tape = Tape(self.link.log)
+        self.door: Door | None = None
+        """Where it was opened; None where there is nowhere to go back to."""
         self.talk: Talk | None = None
         """The widget in which it is talked."""
         self.reading = Reading(self.link.connection, card)

@@ -34,6 +34,7 @@ from realtime_nb.usage.trimmed import Trimmed
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from realtime_nb.target import Way
     from realtime_nb.widgets.talk import Talk
 
 __all__ = ["PUBLIC", "AsyncSession", "prepare", "talk_with"]
@@ -111,10 +112,10 @@ def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
 
     actor = session.actor
     actor.link.check_open()
-    if actor.talk is not None and actor.talk.broken:
+    if actor.talk is not None and (actor.talk.broken or (transport == "webrtc" != actor.talk.transport)):
         actor.talk.close()
     if actor.talk is None or actor.talk.closed:
-        actor.talk = Talk(session)
+        actor.talk = Talk(session, transport)
     actor.talk.show()
     return actor.talk
 

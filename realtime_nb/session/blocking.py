@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
+    from realtime_nb.target import Way
     from realtime_nb.widgets.talk import Talk
 
 
@@ -184,8 +185,16 @@ class Session(Seen):
         """
         return self._call(self.aio.interrupt(audio_end_ms))
 
-    def talk(self) -> Talk:
+    def talk(self, transport: Way = "websocket") -> Talk:
         """Talk in the notebook, both ways at once: speak, be answered aloud, and speak over the answer.
+
+        Parameters
+        ----------
+        transport : {"websocket", "webrtc"}
+            ``"webrtc"``: the page calls the server itself, with a secret that lives a minute and is in no
+            notebook; the kernel keeps history, tools and frames by the call's sideband. The words are in the
+            frames, the sound is not: it does not pass through the kernel. Begins a conversation, which ends with the
+            call; the browser must reach the server, which a hosted notebook's cannot reach in its kernel.
 
         Returns
         -------
@@ -193,7 +202,7 @@ class Session(Seen):
             The widget, shown in this cell; it goes on while other cells run. ``talk.close()`` leaves its
             static form, and the session open.
         """
-        return talk_with(self.aio)
+        return talk_with(self.aio, transport)
 
     def doctor(self) -> Findings:
         """Say how the session is: who answers, how far away, and how sound travels to the page.

@@ -329,6 +329,27 @@ class Link:
         ping = getattr(self._transport, "ping", None)
         return None if ping is None else await ping()
 
+    # ---------------------------------------------------------------- another wire
+    async def move(self, transport: Transport) -> None:
+        """Go on by another wire, whose server speaks first; the one before is closed.
+
+        Parameters
+        ----------
+        transport : Transport
+            Connected.
+        """
+        async with self._writing:
+            before, self._transport = self._transport, transport
+            await self._stop_reading()
+            self._reader = asyncio.create_task(self._read(), name="realtime_nb reader")
+        with contextlib.suppress(TimeoutError, RealtimeError, OSError):
+            await asyncio.wait_for(before.close(), CLOSE_S)
+
+    async def _stop_reading(self) -> None:
+        self._reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reader
+
     # ---------------------------------------------------------------- the end
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """End the connection within 2 s; idempotent."""
@@ -336,6 +357,4 @@ class Link:
             self._set_closed(ConnectionClosed("the session is closed", code=code, reason=reason, hint=RECONNECT))
         with contextlib.suppress(TimeoutError, RealtimeError, OSError):
             await asyncio.wait_for(self._transport.close(code, reason), CLOSE_S)
-        self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        await self._stop_reading()

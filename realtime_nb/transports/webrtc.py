@@ -7,13 +7,14 @@ import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from aiortc import MediaStreamTrack, RTCSessionDescription
 
 from realtime_nb.errors import ConnectError, ConnectionClosed
 from realtime_nb.protocol.events import InputAudioBufferAppend, decode_client
 from realtime_nb.secret import Secret
+from realtime_nb.transports.addresses import calls_url, sideband_url
 from realtime_nb.transports.http import Answer, post
 from realtime_nb.transports.webrtc_heard import Heard
 from realtime_nb.transports.webrtc_said import Said
@@ -23,7 +24,7 @@ from realtime_nb.webrtc.channel import Channel
 from realtime_nb.webrtc.peer import offer, open_peer
 from realtime_nb.webrtc.sound import Voice, listen
 
-__all__ = ["WebRtcTransport", "calls_url", "open_webrtc", "sideband_url"]
+__all__ = ["WebRtcTransport", "open_webrtc"]
 
 TAIL_S = 0.15
 """How long sound may be on its way when the server says that it has sent all."""
@@ -36,18 +37,6 @@ _DETECTED = {
     "input_audio_buffer.speech_started": "audio_start_ms",
     "input_audio_buffer.speech_stopped": "audio_end_ms",
 }
-
-
-def calls_url(url: str) -> str:
-    """Where calls are made, at the server whose sessions are at a ``ws://`` or ``wss://`` URL."""
-    parts = urlsplit(url)
-    scheme = "https" if parts.scheme == "wss" else "http"
-    return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/calls", "", ""))
-
-
-def sideband_url(url: str, call_id: str) -> str:
-    """Where a call's events are, beside its own data channel."""
-    return urlunsplit(urlsplit(url)._replace(query=f"call_id={quote(call_id, safe='')}"))
 
 
 class WebRtcTransport:

@@ -14,8 +14,8 @@ import msgspec
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
 from realtime_nb.session.duplex import Duplex
-from realtime_nb.session.page_call import PageCall
 from realtime_nb.session.lines import Line, as_json, changes, lines
+from realtime_nb.session.page_call import PageCall
 from realtime_nb.widgets.base import View
 from realtime_nb.widgets.media import Channel
 from realtime_nb.widgets.static import Record

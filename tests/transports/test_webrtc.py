@@ -22,7 +22,7 @@ from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed, Miss
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.testing.stages import StubAsr, stub_engine, stub_speech
-from realtime_nb.transports.webrtc import calls_url, sideband_url
+from realtime_nb.transports.addresses import sideband_url
 from realtime_nb.transports.webrtc_heard import Heard
 from realtime_nb.transports.webrtc_said import Said
 from realtime_nb.webrtc import MAX_MESSAGE_BYTES
@@ -124,12 +124,6 @@ def test_a_telephone_s_format_goes_out_as_24_khz() -> None:
     said.speak("audio/pcmu")
     said.append(b"\xff" * 8_000)
     assert sum(len(said.pull(20)) for _ in range(60)) == pytest.approx(48_000, rel=0.03)
-
-
-def test_addresses() -> None:
-    """Calls are made beside the sessions; the sideband is where the sessions are."""
-    assert calls_url("wss://h/v1/realtime?model=m") == "https://h/v1/realtime/calls"
-    assert sideband_url("ws://h/v1/realtime?model=m", "rtc_1") == "ws://h/v1/realtime?call_id=rtc_1"
 
 
 # ---------------------------------------------------------------- Python to Python
