@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import traitlets
 
+from realtime_nb.errors import ConnectionClosed
 from realtime_nb.protocol.events import RateLimit, RateLimitsUpdated
 from realtime_nb.protocol.usage import Usage, add
 from realtime_nb.usage import CostLine, cost
@@ -83,11 +84,22 @@ class Meter(View):
         self._read = 0
         self._beat: asyncio.TimerHandle | None = None
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="realtime_nb meter")
-        self.set_trait("title", session.brain)
+        self._name = session.brain
+        self._end: asyncio.Task[None] | None = None
         self._measure()
-        self._actor.loop.call_soon_threadsafe(self._actor.link.log.follow, self._heard)
+        self._actor.loop.call_soon_threadsafe(self._begin)
 
     # ---------------------------------------------------------------- the session, on its thread
+    def _begin(self) -> None:
+        self._actor.link.log.follow(self._heard)
+        self._end = self._actor.loop.create_task(self._see_the_end())
+
+    async def _see_the_end(self) -> None:
+        try:
+            await self._actor.link.until(lambda: False, math.inf)
+        except ConnectionClosed:
+            self._due()
+
     def _heard(self, entry: Entry, audio: bytes) -> None:
         del entry
         if self._beat is None and not audio:
@@ -101,6 +113,8 @@ class Meter(View):
     # ---------------------------------------------------------------- the clerk, on its own
     def _measure(self) -> None:
         """Read the books and show what they say."""
+        over = self._actor.link.closed is not None
+        self.set_trait("title", f"{self._name} (the session is closed)" if over else self._name)
         found = [*self._tokens(), self._cost(), *self._context(), *self._left()]
         self.set_trait("gauges", [msgspec.to_builtins(gauge) for gauge in found])
         self.keep()
@@ -164,8 +178,13 @@ class Meter(View):
 
     def release(self) -> None:
         """Follow the session no more."""
-        self._actor.loop.call_soon_threadsafe(self._actor.link.log.unfollow, self._heard)
+        self._actor.loop.call_soon_threadsafe(self._leave)
         self._clerk.shutdown(wait=False)
+
+    def _leave(self) -> None:
+        self._actor.link.log.unfollow(self._heard)
+        if self._end is not None:
+            self._end.cancel()
 
 
 def _tokens(name: str, lines: list[CostLine], most: int) -> Gauge:

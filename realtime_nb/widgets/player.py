@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ import traitlets
 from realtime_nb.audio import Audio, Samples, files
 from realtime_nb.audio.player import Voice, envelopes
 from realtime_nb.display import plain
-from realtime_nb.errors import ConfigError
+from realtime_nb.errors import ConfigError, RealtimeError
 from realtime_nb.turn import Turn
 from realtime_nb.widgets.base import View
 from realtime_nb.widgets.static import Record
@@ -35,7 +36,7 @@ class Player(View):
     Parameters
     ----------
     sound : Audio, Turn, or whatever ``rt.Audio.coerce`` takes
-        What to play; of a turn, the reply.
+        What to play; of a turn, the reply. One that still comes is shown as far as it is, and whole when it is.
     transcript : str, optional
         The words under the wave; a turn brings its own.
 
@@ -83,13 +84,31 @@ class Player(View):
 
     def __init__(self, sound: Any, *, transcript: str | None = None) -> None:
         super().__init__()
-        self.audio = Audio.coerce(sound, caller="rt.Player()")
-        self._packed: list[bytes] = []
         self._lock = threading.Lock()
         self._voice: Voice = "model" if isinstance(sound, Turn) else "user"
         self.set_trait("voice", self._voice)
+        unfinished = isinstance(sound, Turn) and not sound.done
+        self._hold(sound, transcript)
+        if unfinished:
+            follow = threading.Thread(target=self._follow, args=(sound, transcript), name="realtime_nb player")
+            follow.daemon = True
+            follow.start()
+
+    def _hold(self, sound: Any, transcript: str | None) -> None:
+        self.audio = Audio.coerce(sound, caller="rt.Player()")
+        self._packed: list[bytes] = []
         self.set_trait("duration_s", self.audio.duration_s)
         self.transcript = plain(sound.text if transcript is None and isinstance(sound, Turn) else transcript or "")
+
+    def _follow(self, turn: Turn, transcript: str | None) -> None:
+        """Show a turn whole when it is; what kept it from a good end is told by the turn."""
+        with contextlib.suppress(RealtimeError):
+            turn.wait()
+        with self._lock:
+            self._hold(turn, transcript)
+        if not self.closed:
+            self._load(anew=True)
+            self.keep()
 
     # ---------------------------------------------------------------- what a person does
     @property
@@ -146,11 +165,11 @@ class Player(View):
             for name in ("playing", "finished", "position_s", "played_s", "stalls"):
                 self.set_trait(name, message[name])
 
-    def _load(self) -> None:
+    def _load(self, *, anew: bool = False) -> None:
         with self._lock:  # of two views, the second finds it packed
             self._packed = self._packed or [packed(self.audio), *map(_as_bytes, envelopes(self.audio.samples, COLUMNS))]
         if not self.closed:
-            self.send({"t": "sound"}, buffers=self._packed)
+            self.send({"t": "sound", "anew": anew}, buffers=self._packed)
 
     # ---------------------------------------------------------------- how it looks
     def static_html(self) -> str:

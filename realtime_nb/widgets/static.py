@@ -26,6 +26,13 @@ __all__ = ["MAX_RECORD_BYTES", "Record", "Twin"]
 MAX_RECORD_BYTES = 4_000_000
 """The most that one widget may add to a notebook's file: about ten minutes of speech."""
 
+MAX_TALL = 6
+"""Pieces that a record shows one below the other; more are shown in a box that scrolls."""
+_BOX = (
+    "<style>@media print{{.rtnb-record{{max-height:none!important}}}}</style>"
+    '<div class="rtnb-record" style="max-height:600px;overflow-y:auto">{}</div>'
+)
+
 _SPEAKERS: Mapping[Voice, str] = {"user": "You", "model": "Model"}
 _EMPTY = {"text/plain": "", "text/html": ""}
 _NO_MODEL = ".jp-OutputArea-child:has({0})+.jp-OutputArea-child .jupyter-widgets:not(:has(*)){{display:none}}"
@@ -103,7 +110,8 @@ class Record:
         for piece in reversed(pieces):
             spare -= len(piece.html) - len(piece.silent)
             shown.append(piece.html if spare >= 0 else piece.silent)
-        return "".join(reversed(shown))
+        whole = "".join(reversed(shown))
+        return _BOX.format(whole) if len(pieces) > MAX_TALL else whole
 
 
 class Twin:

@@ -115,3 +115,18 @@ def test_the_awaitable_face_has_a_meter_too(server: ScriptedServer) -> None:
     """Either face of a session will do."""
     with rt.connect(server.url) as session:
         assert words(Meter(session.aio)) == words(Meter(session))
+
+
+def test_a_closed_session_is_marked(server: ScriptedServer) -> None:
+    """When the session closes the meter says so, live and in what stays; one of a closed session says it at once."""
+    with rt.connect(server.url) as session:
+        meter = Meter(session)
+        assert "closed" not in meter.title
+        came = threading.Event()
+        meter.observe(lambda change: "closed" in change["new"] and came.set(), "title")
+    assert came.wait(10)
+    assert "the session is closed" in meter.static_html()
+    late = Meter(session)
+    assert "the session is closed" in late.title
+    late.close()
+    meter.close()

@@ -53,7 +53,7 @@ def test_the_sound_goes_to_the_page_as_bytes_sample_for_sample(clip: rt.Audio) -
     page = Page(player)
     page.tell(t="load")
     ((message, (file, peaks, rms)),) = page.wait()
-    assert message == {"t": "sound"}
+    assert message == {"t": "sound", "anew": False}
     assert rt.Audio.read(file).to_pcm16() == clip.to_pcm16()
     outline = np.frombuffer(peaks, np.uint8)
     assert len(outline) == len(rms) == module.COLUMNS
@@ -144,3 +144,19 @@ def test_it_is_a_sound_itself_and_takes_only_sounds(clip: rt.Audio) -> None:
     assert rt.Audio.coerce(Player(clip)) is clip
     with pytest.raises(AudioError, match=r"rt\.Player\(\) got a int"):
         Player(3)
+
+
+def test_a_turn_that_still_comes_is_shown_whole_when_it_is(clip: rt.Audio) -> None:
+    """The page gets what there is, and the whole in its place when the turn is over; so does the static form."""
+    with ScriptedServer(Reply("Nile.", audio=clip.to_pcm16(), end="hang")) as server, rt.connect(server.url) as session:
+        turn = session.say("Rivers?", wait=False)
+        server.wait_for("response.create")
+        player = Player(turn)
+        page = Page(player)
+        session.interrupt()
+        message, _ = page.wait()[-1]
+        assert message == {"t": "sound", "anew": True}
+        assert turn.audio.duration_s > 0
+        assert player.audio == turn.audio
+        assert player.duration_s == turn.audio.duration_s
+        assert player.transcript == turn.text

@@ -12,7 +12,7 @@ import pytest
 from realtime_nb.audio import Audio
 from realtime_nb.audio.player import HUES
 from realtime_nb.plots.palette import DARK, LIGHT, contrast
-from realtime_nb.widgets.static import Record
+from realtime_nb.widgets.static import MAX_TALL, Record
 
 nbformat = pytest.importorskip("nbformat", reason="notebooks need nbformat: pip install '.[lab]'")
 nbclient = pytest.importorskip("nbclient", reason="notebooks need nbclient: pip install '.[lab]'")
@@ -136,6 +136,18 @@ def test_what_is_too_much_is_left_out_with_a_note() -> None:
     assert [round(sound.duration_s) for sound in sounds(page)] == [3]
     assert "2.0 s of sound are left out" in page
     assert all(f"word {second}" in page for second in (1, 2, 3))
+
+
+def test_a_long_record_does_not_fill_the_notebook() -> None:
+    """More than a few pieces stand in a box that scrolls; printed, all of them are there."""
+    record = Record()
+    for piece in range(MAX_TALL):
+        record.put(str(piece), words="word")
+    assert "overflow" not in record.html
+    record.put("one more", words="last")
+    assert "max-height:600px;overflow-y:auto" in record.html
+    assert "@media print" in record.html
+    assert record.html.count("<div") == record.html.count("</div")
 
 
 @pytest.mark.parametrize("voice", ["user", "model"])
