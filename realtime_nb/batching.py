@@ -137,8 +137,13 @@ def _words(error: BaseException | None) -> str | None:
 
 # ---------------------------------------------------------------- running
 def run(
-    jobs: Sequence[Job], *, parallel: int, timeout_s: float, ended: Callable[[Job], object] = lambda _job: None
-) -> bool:
+    jobs: Sequence[Job],
+    *,
+    parallel: int,
+    timeout_s: float,
+    ended: Callable[[Job], object] = lambda _job: None,
+    budget_usd: float | None = None,
+) -> None:
     """Answer every job that is not done; an *Interrupt* ends it, and what is done stays.
 
     Parameters
@@ -151,16 +156,13 @@ def run(
         How long a server may be silent.
     ended : callable
         Told of each job that has come to its end, on the session's thread.
-
-    Returns
-    -------
-    bool
-        False when it was interrupted.
+    budget_usd : float, optional
+        What all of them together may spend: one after another, each has what the others left.
 
     Raises
     ------
-    ConfigError
-        `parallel` is no number of sessions.
+    ConfigError, Unsupported
+        `parallel` is no number of sessions, or no job's options are good: nothing was asked.
     """
     if type(parallel) is not int or parallel < 1:
         fact = f"parallel={parallel!r} is no number of sessions: it is 1 or more"
@@ -168,13 +170,15 @@ def run(
     todo = [job for job in jobs if not job.done]
     for job in todo:
         job.prepare()
+    wrong = next((job.error for job in todo if job.plan is None), None)
+    if wrong is not None and all(job.plan is None for job in todo):
+        raise wrong
     view = ProgressView()
     try:
-        call_on(portal().loop, _answer_all(todo, parallel, timeout_s, view, ended), beat=view.draw)
-    except KeyboardInterrupt:  # what is done is what was asked for, as far as it came
-        return False
-    else:
-        return True
+        with contextlib.suppress(KeyboardInterrupt):  # what is done is what was asked for, as far as it came
+            at_once = parallel if budget_usd is None else 1
+            work = _answer_all(todo, at_once, timeout_s, view, ended=ended, budget_usd=budget_usd)
+            call_on(portal().loop, work, beat=view.draw)
     finally:
         view.close()
         for job in todo:
@@ -183,7 +187,13 @@ def run(
 
 
 async def _answer_all(
-    jobs: Sequence[Job], parallel: int, timeout_s: float, view: ProgressView, ended: Callable[[Job], object]
+    jobs: Sequence[Job],
+    parallel: int,
+    timeout_s: float,
+    view: ProgressView,
+    *,
+    ended: Callable[[Job], object],
+    budget_usd: float | None,
 ) -> None:
     room = asyncio.Semaphore(parallel)
     count = 0
@@ -191,6 +201,9 @@ async def _answer_all(
     async def one(job: Job) -> None:
         nonlocal count
         async with room:
+            if budget_usd is not None and job.plan is not None:
+                spent_usd = sum(each.turn.cost_usd for each in jobs if each.turn is not None)
+                job.plan.guard.budget_usd = max(0.0, budget_usd - spent_usd)
             await job.answer(view, timeout_s)
         count += 1
         view.note(Progress("", f"{count} of {len(jobs)} answered", count / len(jobs)))
@@ -260,20 +273,24 @@ def batch(
 
     Raises
     ------
-    ConfigError
-        `parallel` is no number of sessions.
+    ConfigError, Unsupported
+        `inputs` is a single one, `parallel` no number of sessions, or an option is wrong.
     """
-    jobs = [_job(each, options, response) for each in inputs]
+    jobs = [_job(each, options, response) for each in _several(inputs)]
     shelf = None if folder is None else _Shelf(Path(folder), options, response)
     if shelf is not None:
         shelf.recall(jobs)
     ended = (lambda _job: None) if shelf is None else shelf.keep
-    budget_usd = options.get("budget_usd")
-    if budget_usd is None:
-        run(jobs, parallel=parallel, timeout_s=timeout_s, ended=ended)
-    else:
-        _within(jobs, budget_usd, timeout_s, ended)
+    run(jobs, parallel=parallel, timeout_s=timeout_s, ended=ended, budget_usd=options.get("budget_usd"))
     return frame_of(jobs, ["input", "audio"] if shelf is not None else ["input"])
+
+
+def _several(inputs: Iterable[Any]) -> Iterable[Any]:
+    from realtime_nb.audio import Audio
+
+    if isinstance(inputs, str | bytes | os.PathLike | Mapping | Audio):
+        raise ConfigError(f"batch() got one {type(inputs).__name__}: it takes a list", hint='rt.batch(["Hello."])')
+    return inputs
 
 
 def _job(given: Any, options: Mapping[str, Any], response: ResponseConfig | None) -> Job:
@@ -285,15 +302,6 @@ def _named(part: Any) -> str:
     if isinstance(part, str):
         return part
     return Path(part).name if isinstance(part, os.PathLike) else repr(part)
-
-
-def _within(jobs: Sequence[Job], budget_usd: float, timeout_s: float, ended: Callable[[Job], object]) -> None:
-    """One after another, each with what the others left."""
-    for job in jobs:
-        spent = sum(each.turn.cost_usd for each in jobs if each.turn is not None)
-        job.options, job.plan = {**job.options, "budget_usd": max(0.0, budget_usd - spent)}, None
-        if not run([job], parallel=1, timeout_s=timeout_s, ended=ended):
-            break
 
 
 class _Shelf:

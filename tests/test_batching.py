@@ -42,6 +42,20 @@ def test_each_input_is_a_row(server: ScriptedServer) -> None:
     server.wait_for_end()
 
 
+@pytest.mark.parametrize("one", ["Hello.", b"Hello.", Path("a.wav"), rt.Audio.tone(440, 0.3), {"a": "b"}])
+def test_one_input_is_no_list(one: Any) -> None:
+    """A text is not asked letter by letter, nor a sound sample by sample."""
+    with pytest.raises(errors.ConfigError, match="takes a list"):
+        rt.batch(one, to="ws://127.0.0.1:9/v1/realtime", log=False)
+
+
+@pytest.mark.parametrize("options", [{"voic": "marin"}, {"tier": 9}, {"budget_usd": "1"}])
+def test_options_that_are_wrong_for_all_are_an_error(options: Any) -> None:
+    """Nothing is asked, and the error is what ``rt.connect`` says."""
+    with pytest.raises(errors.ConfigError, match=next(iter(options))):
+        rt.batch(["One?", "Two?"], to="ws://127.0.0.1:9/v1/realtime", log=False, **options)
+
+
 def test_an_empty_batch_has_the_same_columns(server: ScriptedServer) -> None:
     """Columns and dtypes are the same when nothing was asked."""
     full, empty = (rt.batch(inputs, to=server.url, log=False) for inputs in (["One?"], []))
@@ -177,6 +191,7 @@ def test_the_gallery_has_players_and_escapes() -> None:
         ({"voice": "marin"}, {}, "a list"),
         ({"voice": []}, {}, "a list"),
         ({"voice": ["marin"]}, {"voice": "cedar"}, "both"),
+        ({"voic": ["marin", "cedar"]}, {}, "voice"),
     ],
 )
 def test_what_to_vary_must_make_sense(over: Any, options: Any, words: str) -> None:

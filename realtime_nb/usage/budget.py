@@ -79,10 +79,10 @@ class BudgetGuard:
         self._check_budget(budget_usd)
         self._budget_usd = budget_usd
 
-    def _check_budget(self, budget_usd: float | None) -> None:
+    def _check_budget(self, budget_usd: object) -> None:
         if budget_usd is None:
             return
-        if not (math.isfinite(budget_usd) and budget_usd >= 0):
+        if not isinstance(budget_usd, int | float) or not (math.isfinite(budget_usd) and budget_usd >= 0):
             hint = "rt.connect(budget_usd=0.50)"
             raise ConfigError(f"budget_usd is {budget_usd!r}; it must be dollars, 0 or more", hint=hint)
         if math.isnan(self.estimate(Tokens(text=1, audio=1))):

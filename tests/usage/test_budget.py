@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -108,8 +109,8 @@ def test_out_of_band_responses_leave_the_context_alone() -> None:
     assert guard.estimate() == before
 
 
-@pytest.mark.parametrize("budget", [-1.0, math.nan, math.inf])
-def test_a_budget_is_a_number_of_dollars(budget: float) -> None:
+@pytest.mark.parametrize("budget", [-1.0, math.nan, math.inf, "0.50"])
+def test_a_budget_is_a_number_of_dollars(budget: Any) -> None:
     """A budget that is negative, not a number or endless is an error."""
     with pytest.raises(ConfigError, match="budget_usd"):
         BudgetGuard(MINI, budget_usd=budget)
