@@ -25,6 +25,7 @@ from realtime_nb.session.config import ResponseConfig, SessionConfig, check_sess
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.health import examine
 from realtime_nb.session.keeping import Keeper
+from realtime_nb.session.page_call import callable_door
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
@@ -112,6 +113,8 @@ def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
 
     actor = session.actor
     actor.link.check_open()
+    if transport == "webrtc" and (actor.talk is None or actor.talk.transport != transport):
+        callable_door(actor)
     if actor.talk is not None and (actor.talk.broken or (transport == "webrtc" != actor.talk.transport)):
         actor.talk.close()
     if actor.talk is None or actor.talk.closed:

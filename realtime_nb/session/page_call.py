@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from realtime_nb.errors import ConfigError, RealtimeError
+from realtime_nb.history.log import Entry
 from realtime_nb.protocol import events as ev
 from realtime_nb.session.actor import Actor
 from realtime_nb.transports.door import Door
@@ -37,11 +38,10 @@ class PageCall:
 
     def __init__(self, actor: Actor, answer: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._actor = actor
-        self._door = _door(actor)
         self._answer = answer
         self._up = False
         self._tasks: set[asyncio.Task[None]] = set()
-        check_silent(actor)
+        callable_door(actor)
 
     # ---------------------------------------------------------------- the page, on any thread
     def happened(self, header: Mapping[str, Any]) -> None:
@@ -67,19 +67,20 @@ class PageCall:
     async def _admit(self, page: str, origin: str) -> None:
         """Give a page what it needs to call."""
         try:
-            check_silent(self._actor)
-            secret = await self._door.secret(self._settings(), origin)
+            door = callable_door(self._actor)
+            secret = await door.secret(self._settings(), origin)
         except RealtimeError as error:
             self._refuse(page, error)
         else:
-            self._answer(page, {"t": "secret", "url": self._door.calls, "secret": secret.reveal()})
+            self._answer(page, {"t": "secret", "url": door.calls, "secret": secret.reveal()})
 
     async def _join(self, page: str, call_id: str) -> None:
         """Follow the call that the page has made."""
         try:
-            check_silent(self._actor)
-            await self._actor.link.move(await self._door.join(call_id))
+            door = callable_door(self._actor)
+            await self._actor.link.move(await door.join(call_id))
             self._up = True
+            self._actor.link.log.follow(self._heard)
         except RealtimeError as error:
             self._refuse(page, error)
 
@@ -87,6 +88,15 @@ class PageCall:
         """Silence what plays, which the server knows and the page does not."""
         if self._up and self._actor.link.closed is None:
             await self._actor.link.send(ev.OutputAudioBufferClear())
+
+    def _heard(self, entry: Entry, _audio: bytes) -> None:
+        """Ask which words were heard of an answer that was cut: its sound, which would tell, does not come here."""
+        if isinstance(entry.event, ev.ConversationItemTruncated):
+            self._soon(self._ask(entry.event.item_id))
+
+    async def _ask(self, item_id: str) -> None:
+        if self._actor.link.closed is None:
+            await self._actor.link.send(ev.ConversationItemRetrieve(item_id=item_id))
 
     def _refuse(self, page: str, error: RealtimeError) -> None:
         self._answer(page, {"t": "secret", "text": error.message, "todo": error.hint or ""})
@@ -97,19 +107,16 @@ class PageCall:
         return {name: value for name, value in told.items() if name not in _OURS and value is not None}
 
 
-def check_silent(actor: Actor) -> None:
-    """Raise :class:`ConfigError` if something was said already: a call begins a conversation of its own."""
-    if actor.link.connection.conversation.order:
-        raise ConfigError(
-            "this conversation has begun by WebSocket, and a call begins one of its own",
-            hint='rt.connect(...).talk(transport="webrtc")',
-        )
-
-
-def _door(actor: Actor) -> Door:
+def callable_door(actor: Actor) -> Door:
+    """The way to the server; :class:`ConfigError` where no call can be made: it begins a conversation, at a server."""
     if actor.door is None:
         raise ConfigError(
             "this session has no server that a page could call: it is replayed, or was opened by other means",
             hint='rt.connect("local").talk(transport="webrtc")',
+        )
+    if actor.link.connection.conversation.order:
+        raise ConfigError(
+            "this conversation has begun by WebSocket, and a call begins one of its own",
+            hint='rt.connect(...).talk(transport="webrtc")',
         )
     return actor.door

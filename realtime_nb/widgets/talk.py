@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,7 +53,6 @@ class Talk(View):
     view_name: ClassVar[str] = "talk"
 
     def __init__(self, session: AsyncSession, transport: Way = "websocket") -> None:
-        self._call = PageCall(session.actor, self._answer) if transport == "webrtc" else None  # first: it may refuse
         super().__init__()
         self.transport = transport
         self._session: AsyncSession | None = session
@@ -69,6 +67,7 @@ class Talk(View):
         self._phase = ""
         self._shown_in: int | None = None
         self.channel = Channel(self, on_audio=self._hear, on_event=self._event)
+        self._call = PageCall(actor, self.channel.answer) if transport == "webrtc" else None
         self._duplex = Duplex(actor, self.channel, self._changed)
         actor.loop.call_soon_threadsafe(self._begin)
 
@@ -121,10 +120,6 @@ class Talk(View):
             threading.Thread(target=self.close, name="realtime_nb end", daemon=True).start()
             return
         self._duplex.happened(header)
-
-    def _answer(self, page: str, event: Mapping[str, Any]) -> None:
-        if self.channel is not None:
-            self.channel.answer(page, event)
 
     # ---------------------------------------------------------------- the session, on its thread
     def _begin(self) -> None:

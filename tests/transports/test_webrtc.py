@@ -19,10 +19,13 @@ pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
 
 import realtime_nb as rt
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed, MissingExtra
+from realtime_nb.portal import call_on, portal
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
+from realtime_nb.session.page_call import PageCall
 from realtime_nb.testing.stages import StubAsr, stub_engine, stub_speech
 from realtime_nb.transports.addresses import sideband_url
+from realtime_nb.transports.webrtc import WebRtcTransport, open_webrtc
 from realtime_nb.transports.webrtc_heard import Heard
 from realtime_nb.transports.webrtc_said import Said
 from realtime_nb.webrtc import MAX_MESSAGE_BYTES
@@ -266,6 +269,71 @@ def test_an_unknown_way_and_a_missing_part_are_said(monkeypatch: pytest.MonkeyPa
     with pytest.raises(MissingExtra) as missing:
         rt.connect("ws://127.0.0.1:9/x", transport="webrtc")
     assert missing.value.hint == '%pip install "realtime-nb[webrtc]"'
+
+
+# ---------------------------------------------------------------- a call that a page makes
+class Page:
+    """What a page does, in Python."""
+
+    def __init__(self, session: rt.Session) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.call = PageCall(session.aio.actor, lambda _page, event: self.told.append(dict(event)))
+        self.wire: WebRtcTransport | None = None
+
+    async def begin(self, url: str) -> None:
+        """Call with the secret that was given."""
+        headers = {"Authorization": f"Bearer {self.told[-1]['secret']}", "Origin": ORIGIN}
+        self.wire = await open_webrtc(url, headers=headers)
+        self.call.happened({"t": "called", "page": "p", "call_id": self.wire.call_id})
+
+
+ORIGIN = "http://localhost:8888"
+
+
+def by_websocket(serving: Serving) -> rt.Session:
+    """A session as one that is to be talked with."""
+    assert serving.token is not None
+    return rt.connect(serving.url, api_key=serving.token.reveal(), log=False, instructions="Be brief.")
+
+
+def test_a_page_calls_with_a_secret_and_the_session_follows() -> None:
+    """The call has the session's settings; the session goes on by its sideband, cuts it, and ends it."""
+    with serve_in_thread(stub_engine()) as serving:
+        session = by_websocket(serving)
+        page = Page(session)
+        page.call.happened({"t": "call", "page": "p", "origin": ORIGIN})
+        until(lambda: page.told)
+        assert page.told[-1]["url"] == f"{serving.http}/v1/realtime/calls"
+        call_on(portal().loop, page.begin(serving.url))
+        assert page.wire is not None
+        until(lambda: serving.hub.sessions == 1)  # the one before is closed
+        assert session.config.instructions == "Be brief."
+        session.send({"type": "conversation.item.create", "item": user(STORY)})
+        session.send({"type": "response.create"})
+        until(lambda: "output_audio_buffer.started" in set(session.events["type"]))
+        page.call.happened({"t": "stop", "page": "p"})
+        until(lambda: session.turns["interrupted_at_ms"].notna().any())
+        until(lambda: "conversation.item.retrieved" in set(session.events["type"]))
+        assert len(session.turns["output"].iloc[-1]) < len(STORY)
+        assert "ek_" not in session.events.to_string()
+        session.close()
+        gone(serving)
+        call_on(portal().loop, page.wire.close())
+
+
+def test_a_call_begins_a_conversation() -> None:
+    """In a session in which something was said no call is made, and a page that asks is told why."""
+    with serve_in_thread(stub_engine()) as serving:
+        session = by_websocket(serving)
+        page = Page(session)
+        session.say("Hello", response={"output_modalities": ["text"]})
+        page.call.happened({"t": "call", "page": "p", "origin": ORIGIN})
+        until(lambda: page.told)
+        assert "secret" not in page.told[-1]
+        assert "begins one of its own" in page.told[-1]["text"]
+        with pytest.raises(ConfigError, match="begins one of its own"):
+            session.talk(transport="webrtc")
+        session.close()
 
 
 @pytest.mark.models

@@ -77,7 +77,7 @@ class TalkView {
 
   /** @param {boolean} on */
   press(on) {
-    if (on === this.pressed) return;
+    if (on === this.pressed || this.booth.talk.call) return;
     this.pressed = on;
     this.booth.hold(on);
   }
@@ -119,6 +119,7 @@ class TalkView {
     set(this.stop, "hidden", dead);
     set(this.stop, "disabled", !now.busy);
     set(this.ask, "hidden", dead);
+    set(this.hold, "hidden", talk.call);
     this.hold.setAttribute("aria-pressed", String(now.held));
     set(this.end, "hidden", media.state.status === "closed");
     this.showNote();

@@ -4,6 +4,7 @@ import { openMedia } from "./media.js";
 import { Playback } from "./playback.js";
 import { merge, NOTHING } from "./talk_model.js";
 import { Trouble } from "./trouble.js";
+import { Call } from "./webrtc.js";
 
 const BEAT_MS = 40;
 
@@ -45,7 +46,7 @@ export class Booth {
     this.asked = false;
     /** @type {Set<{show(): void, beat(levels: {user: number, model: number}): void}>} */
     this.views = new Set();
-    /** @type {Capture | null} */
+    /** @type {Capture | Call | null} */
     this.capture = null;
     this.timer = 0;
     this.online = false;
@@ -74,10 +75,12 @@ export class Booth {
   // ------------------------------------------------------------ what comes
   /** @param {any} header */
   hear(header) {
+    if (header.t === "secret" && this.capture instanceof Call) this.capture.ticket(header);
     if (header.t !== "talk") return;
     const before = this.talk.phase;
     this.talk = merge(this.talk, header);
     if (this.talk.phase !== before) mark(this.talk.phase);
+    if (this.capture instanceof Call) this.capture.open(this.talk.now.detects && !this.talk.now.muted);
     if (this.talk.phase === "closed") this.closeMic();
     else if (this.talk.fresh && this.media.owner && !this.asked) this.openMic();
     this.tick();
@@ -112,11 +115,7 @@ export class Booth {
     this.mic = "opening";
     this.trouble = null;
     this.show();
-    const capture = new Capture({
-      media: this.media,
-      onLevel: ({ peak }) => (this.levels.user = Math.max(this.levels.user, peak)),
-      onEnded: (trouble) => (this.closeMic(), this.fail(trouble)),
-    });
+    const capture = this.ear();
     this.capture = capture;
     try {
       await capture.start();
@@ -130,6 +129,18 @@ export class Booth {
     this.playback.resume();
     this.tick();
     this.show();
+  }
+
+  /** The microphone: its sound goes to the kernel, or straight to the server. */
+  ear() {
+    /** @param {{peak: number}} level */
+    const onLevel = ({ peak }) => (this.levels.user = Math.max(this.levels.user, peak));
+    /** @param {Trouble} trouble */
+    const onEnded = (trouble) => (this.closeMic(), this.fail(trouble));
+    if (!this.talk.call) return new Capture({ media: this.media, onLevel, onEnded });
+    const ask = (/** @type {string} */ origin) => this.tell("call", { origin });
+    const tell = (/** @type {string} */ id) => this.tell("called", { call_id: id });
+    return new Call({ ask, tell, onLevel, onEnded });
   }
 
   closeMic() {
@@ -215,8 +226,9 @@ export class Booth {
   }
 
   beat() {
-    if (this.analyser && this.samples) {
-      this.analyser.getFloatTimeDomainData(this.samples);
+    const analyser = this.capture instanceof Call ? this.capture.analyser : this.analyser;
+    if (analyser && this.samples) {
+      analyser.getFloatTimeDomainData(this.samples);
       this.levels.model = this.samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     }
     this.views.forEach((view) => view.beat(this.levels));

@@ -5,7 +5,7 @@
  *   name?: string, output?: string, pictures?: number, seconds?: number}} Line
  * @typedef {{text: string, todo?: string, act?: 'claim' | 'mic', alert?: boolean}} Note
  * @typedef {{phase: string, now: {mic: boolean, muted: boolean, held: boolean, detects: boolean, busy: boolean},
- *   order: string[], lines: Map<string, Line>, changed: Line[], fresh: boolean, note: Note | null,
+ *   order: string[], lines: Map<string, Line>, changed: Line[], fresh: boolean, call: boolean, note: Note | null,
  *   meter: {cost_usd: number, budget_usd: number | null, context_tokens: number, context_window: number | null} | null}} Talk
  * @typedef {'off' | 'opening' | 'on'} Mic
  */
@@ -18,6 +18,7 @@ export const NOTHING = {
   lines: new Map(),
   changed: [],
   fresh: false,
+  call: false,
   note: null,
   meter: null,
 };
@@ -44,10 +45,10 @@ export const SPEAKERS = { user: "You", assistant: "Model", system: "Note", call:
  * @returns {Talk}
  */
 export function merge(talk, message) {
-  const { phase, now, order, lines: changed, fresh, note, meter } = message;
+  const { phase, now, order, lines: changed, fresh, call = false, note, meter } = message;
   const fresher = new Map(changed.map((/** @type {Line} */ line) => [line.id, line]));
   const lines = new Map(order.map((/** @type {string} */ id) => [id, fresher.get(id) ?? talk.lines.get(id)]).filter((/** @type {any[]} */ [, line]) => line));
-  return { phase, now, order: [...lines.keys()], lines, changed, fresh, note, meter };
+  return { phase, now, order: [...lines.keys()], lines, changed, fresh, call, note, meter };
 }
 
 /**

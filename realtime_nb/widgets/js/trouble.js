@@ -22,6 +22,8 @@ const TABLE = {
   failed: ["The microphone could not be opened.", "Press record again, or drop a sound file here."],
   kernel: ["The kernel stopped or was restarted, so this widget has lost its other half.", "Run the cell again."],
   elsewhere: ["Another tab holds the microphone of this widget.", "Press “Use it here” to take it over."],
+  call: ["The page could not reach the server by WebRTC.", "Talk by way of the kernel: session.talk()"],
+  ended: ["The call has ended.", 'session = rt.connect(); session.talk(transport="webrtc")'],
   sound: ["This file is no sound the browser can read.", "Drop a WAV, MP3, FLAC, Ogg or WebM file."],
 };
 

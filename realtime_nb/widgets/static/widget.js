@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 62e0b982860729620a78d013ec9fafe0c4796220101137f4fb62e1ae649c863d
+// sources: ae53e38b8c0a11015383b60f58d232797e4dfd31afa41a33c774a75d63644e2e
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -61,6 +61,107 @@ function dialComm(link) {
       },
       waiting: () => waiting
     };
+  };
+}
+
+// trouble.js
+var TABLE = {
+  denied: [
+    "The browser did not allow the microphone.",
+    "Click the lock or microphone sign left of the page's address, allow the microphone, then press record again. Or drop a sound file here."
+  ],
+  none: ["No microphone was found.", "Plug one in and press record again, or drop a sound file here."],
+  busy: [
+    "The microphone is in use by another program.",
+    "Close that program (a call, another recorder), then press record again."
+  ],
+  insecure: [
+    "This page came over plain HTTP, where browsers offer no microphone.",
+    "Open it as https://… or as http://localhost:…, or drop a sound file here."
+  ],
+  unsupported: ["This browser cannot record sound here.", "Use a current Chrome, Edge, Firefox or Safari, or drop a sound file here."],
+  gone: ["The microphone was unplugged.", "Choose another device, or plug it in, then press record again."],
+  worklet: ["The page's security policy forbids audio code.", "Ask for blob: or data: in the server's script-src, or drop a sound file here."],
+  gesture: ["The browser lets no sound flow before a click.", "Press record again."],
+  failed: ["The microphone could not be opened.", "Press record again, or drop a sound file here."],
+  kernel: ["The kernel stopped or was restarted, so this widget has lost its other half.", "Run the cell again."],
+  elsewhere: ["Another tab holds the microphone of this widget.", "Press “Use it here” to take it over."],
+  call: ["The page could not reach the server by WebRTC.", "Talk by way of the kernel: session.talk()"],
+  ended: ["The call has ended.", 'session = rt.connect(); session.talk(transport="webrtc")'],
+  sound: ["This file is no sound the browser can read.", "Drop a WAV, MP3, FLAC, Ogg or WebM file."]
+};
+var NAMES = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "none",
+  OverconstrainedError: "none",
+  NotReadableError: "busy",
+  AbortError: "busy",
+  NotSupportedError: "unsupported"
+};
+var Trouble = class _Trouble extends Error {
+  /**
+   * @param {string} code
+   * @param {unknown} [cause]
+   */
+  constructor(code, cause) {
+    const [message, todo] = TABLE[code] ?? TABLE.failed;
+    super(message, { cause });
+    this.name = "Trouble";
+    this.code = code;
+    this.todo = todo;
+    this.detail = cause ? String(cause) : "";
+  }
+  /**
+   * See any error of the browser as one of the table's.
+   * @param {unknown} error
+   * @returns {Trouble}
+   */
+  static from(error) {
+    if (error instanceof _Trouble) return error;
+    const name = String(Object(error).name);
+    return new _Trouble(NAMES[name] ?? "failed", error);
+  }
+};
+
+// kernel.js
+var ENDED = /* @__PURE__ */ new Set(["restarting", "autorestarting", "terminating", "dead"]);
+function followKernel(model, gone) {
+  const kernel = model.widget_manager?.kernel;
+  if (!kernel?.statusChanged) return null;
+  const changed = (_kernel, status) => ENDED.has(status) && gone();
+  kernel.statusChanged.connect(changed);
+  kernel.disposed.connect(gone);
+  return () => {
+    kernel.statusChanged.disconnect(changed);
+    kernel.disposed.disconnect(gone);
+  };
+}
+function mindKernel({ model, el }) {
+  const hidden = document.createElement("style");
+  hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
+  const alive = () => el.append(hidden);
+  const gone = () => {
+    if (!hidden.isConnected) return;
+    hidden.remove();
+    const { message, todo } = new Trouble("kernel");
+    el.querySelectorAll(":scope > *").forEach((child) => (
+      /** @type {HTMLElement} */
+      child.inert = true
+    ));
+    el.prepend(h("p", { class: "rtnb-note is-alert", role: "status" }, `${message} ${todo}`));
+  };
+  const heard = (message) => message?.t === "alive" && alive();
+  const stop = followKernel(model, gone);
+  if (stop) alive();
+  else {
+    model.on("msg:custom", heard);
+    model.send({ t: "alive?" });
+  }
+  return () => {
+    model.off("msg:custom", heard);
+    stop?.();
+    hidden.remove();
   };
 }
 
@@ -155,7 +256,6 @@ function runLink(port, dial) {
   function connect(route, hello) {
     return new Promise((resolve, reject) => {
       let open2 = false;
-      const clock3 = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1e3} s`)), PATIENCE_MS);
       const mine = dial(route, {
         open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
         frame: (frame) => {
@@ -175,6 +275,7 @@ function runLink(port, dial) {
           port.postMessage({ t: "lost", code, reason });
         }
       });
+      const clock3 = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1e3} s`)), PATIENCE_MS);
     });
   }
   async function open({ routes, token, page, why }) {
@@ -223,7 +324,8 @@ var workerSource = [packFrame, unpackFrame, samplesOf, dialSocket, runLink, "run
 
 // media.js
 var RETRY_MS = [200, 400, 800, 1600];
-var ENDED = 4e3;
+var ENDED2 = 4e3;
+var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
 var links = /* @__PURE__ */ new Map();
 function openMedia(model, handlers = {}) {
@@ -288,6 +390,7 @@ var Link = class {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    this.unfollow = null;
     this.engine = null;
     this.plugged = { capture: null, playback: null };
     this.fromComm = null;
@@ -296,8 +399,10 @@ var Link = class {
   /** @param {Media} hold */
   join(hold) {
     this.holds.push(hold);
-    if (this.holds.length === 1) this.ask();
-    else queueMicrotask(() => hold.handlers.onState?.(this.state));
+    if (this.holds.length === 1) {
+      this.unfollow = followKernel(hold.model, () => this.over(DEAD));
+      this.ask();
+    } else queueMicrotask(() => hold.handlers.onState?.(this.state));
   }
   /** @param {Media} hold */
   leave(hold) {
@@ -354,7 +459,7 @@ var Link = class {
       rtt: () => this.note({ rttMs: message.ms }),
       owner: () => this.note({ owner: message.owner }),
       overflow: () => this.send({ t: "overflow", samples: message.samples }),
-      lost: () => message.code === ENDED ? this.over("This widget was closed in the kernel.") : this.retry()
+      lost: () => message.code === ENDED2 ? this.over("This widget was closed in the kernel.") : this.retry()
     };
     acts[message.t]();
   }
@@ -381,13 +486,14 @@ var Link = class {
   /** The way was lost: try again, for about 3 s. */
   retry() {
     const wait = RETRY_MS[this.tries++];
-    if (wait === void 0) return this.over("The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.");
+    if (wait === void 0) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.start(), wait);
   }
   /** @param {string} trouble */
   over(trouble) {
+    clearTimeout(this.timer);
     this.engine?.end();
     this.engine = null;
     this.note({ status: "closed", path: null, rttMs: null, owner: false, trouble });
@@ -415,6 +521,7 @@ var Link = class {
   }
   end() {
     clearTimeout(this.timer);
+    this.unfollow?.();
     this.engine?.end();
     this.engine = null;
     links.delete(this.key);
@@ -462,64 +569,6 @@ function startHere(obey, dial) {
     }
   };
 }
-
-// trouble.js
-var TABLE = {
-  denied: [
-    "The browser did not allow the microphone.",
-    "Click the lock or microphone sign left of the page's address, allow the microphone, then press record again. Or drop a sound file here."
-  ],
-  none: ["No microphone was found.", "Plug one in and press record again, or drop a sound file here."],
-  busy: [
-    "The microphone is in use by another program.",
-    "Close that program (a call, another recorder), then press record again."
-  ],
-  insecure: [
-    "This page came over plain HTTP, where browsers offer no microphone.",
-    "Open it as https://… or as http://localhost:…, or drop a sound file here."
-  ],
-  unsupported: ["This browser cannot record sound here.", "Use a current Chrome, Edge, Firefox or Safari, or drop a sound file here."],
-  gone: ["The microphone was unplugged.", "Choose another device, or plug it in, then press record again."],
-  worklet: ["The page's security policy forbids audio code.", "Ask for blob: or data: in the server's script-src, or drop a sound file here."],
-  gesture: ["The browser lets no sound flow before a click.", "Press record again."],
-  failed: ["The microphone could not be opened.", "Press record again, or drop a sound file here."],
-  kernel: ["The kernel stopped or was restarted, so this widget has lost its other half.", "Run the cell again."],
-  elsewhere: ["Another tab holds the microphone of this widget.", "Press “Use it here” to take it over."],
-  sound: ["This file is no sound the browser can read.", "Drop a WAV, MP3, FLAC, Ogg or WebM file."]
-};
-var NAMES = {
-  NotAllowedError: "denied",
-  SecurityError: "denied",
-  NotFoundError: "none",
-  OverconstrainedError: "none",
-  NotReadableError: "busy",
-  AbortError: "busy",
-  NotSupportedError: "unsupported"
-};
-var Trouble = class _Trouble extends Error {
-  /**
-   * @param {string} code
-   * @param {unknown} [cause]
-   */
-  constructor(code, cause) {
-    const [message, todo] = TABLE[code] ?? TABLE.failed;
-    super(message, { cause });
-    this.name = "Trouble";
-    this.code = code;
-    this.todo = todo;
-    this.detail = cause ? String(cause) : "";
-  }
-  /**
-   * See any error of the browser as one of the table's.
-   * @param {unknown} error
-   * @returns {Trouble}
-   */
-  static from(error) {
-    if (error instanceof _Trouble) return error;
-    const name = String(Object(error).name);
-    return new _Trouble(NAMES[name] ?? "failed", error);
-  }
-};
 
 // camera.js
 var QUALITY = 0.9;
@@ -647,44 +696,6 @@ function parts(view) {
   return { video, canvas, hint, start, snap, device, said, note, rows: [video, canvas, hint, row, said, note] };
 }
 
-// kernel.js
-var ENDED2 = /* @__PURE__ */ new Set(["restarting", "autorestarting", "terminating", "dead"]);
-function mindKernel({ model, el }) {
-  const hidden = document.createElement("style");
-  hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
-  const alive = () => el.append(hidden);
-  const gone = () => {
-    if (!hidden.isConnected) return;
-    hidden.remove();
-    const { message, todo } = new Trouble("kernel");
-    el.querySelectorAll(":scope > *").forEach((child) => (
-      /** @type {HTMLElement} */
-      child.inert = true
-    ));
-    el.prepend(h("p", { class: "rtnb-note is-alert", role: "status" }, `${message} ${todo}`));
-  };
-  const heard = (message) => message?.t === "alive" && alive();
-  const changed = (_kernel, status) => ENDED2.has(status) && gone();
-  const kernel = (
-    /** @type {any} */
-    model.widget_manager?.kernel
-  );
-  if (kernel?.statusChanged) {
-    alive();
-    kernel.statusChanged.connect(changed);
-    kernel.disposed.connect(gone);
-  } else {
-    model.on("msg:custom", heard);
-    model.send({ t: "alive?" });
-  }
-  return () => {
-    model.off("msg:custom", heard);
-    kernel?.statusChanged?.disconnect(changed);
-    kernel?.disposed?.disconnect(gone);
-    hidden.remove();
-  };
-}
-
 // meter.js
 function shares(parts3, most) {
   const total = parts3.reduce((sum, [, amount]) => sum + amount, 0);
@@ -702,8 +713,12 @@ function renderMeter({ model, el }) {
     grid.replaceChildren(...model.get("gauges").map(line));
   };
   model.on("change:gauges", draw);
+  model.on("change:title", draw);
   draw();
-  return () => model.off("change:gauges", draw);
+  return () => {
+    model.off("change:gauges", draw);
+    model.off("change:title", draw);
+  };
 }
 function line({ name, words: words2, parts: parts3, most, full }) {
   const used = parts3.reduce((sum, [, amount]) => sum + amount, 0);
@@ -1062,17 +1077,22 @@ var PlayerView = class {
   /** What the kernel says. @param {any} message @param {DataView[]} buffers */
   obey(message, buffers) {
     const acts = {
-      sound: () => this.load(buffers),
+      sound: () => this.load(buffers, message.anew),
       play: () => void this.play(),
       pause: () => this.sound.pause(),
       seek: () => this.seek(message.at_s)
     };
     acts[message?.t]?.();
   }
-  /** @param {DataView[]} buffers the file, and peaks and mean levels of its columns as bytes */
-  load([file, peaks, rms]) {
+  /**
+   * @param {DataView[]} buffers the file, and peaks and mean levels of its columns as bytes
+   * @param {boolean} anew whether it takes the place of what was here
+   */
+  load([file, peaks, rms], anew) {
     this.wave.show(levels(peaks), levels(rms));
-    if (this.url || !file.byteLength) return;
+    if (this.url && !anew || !file.byteLength) return;
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.wanted = this.at;
     this.url = URL.createObjectURL(new Blob([
       /** @type {DataView<ArrayBuffer>} */
       file
@@ -1230,7 +1250,7 @@ function parts2(view) {
 function speedOption(speed) {
   return h("option", { value: String(speed) }, `${speed}×`);
 }
-var TRAITS = ["selection_s", "speed", "volume", "transcript"];
+var TRAITS = ["selection_s", "speed", "volume", "transcript", "duration_s"];
 function levels(view) {
   return Float32Array.from(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), (level) => level / 255);
 }
@@ -2147,6 +2167,7 @@ var NOTHING = {
   lines: /* @__PURE__ */ new Map(),
   changed: [],
   fresh: false,
+  call: false,
   note: null,
   meter: null
 };
@@ -2162,10 +2183,10 @@ var PHASES = {
 };
 var SPEAKERS = { user: "You", assistant: "Model", system: "Note", call: "Function" };
 function merge(talk, message) {
-  const { phase, now, order, lines: changed, fresh, note, meter } = message;
+  const { phase, now, order, lines: changed, fresh, call = false, note, meter } = message;
   const fresher = new Map(changed.map((line2) => [line2.id, line2]));
   const lines = new Map(order.map((id) => [id, fresher.get(id) ?? talk.lines.get(id)]).filter(([, line2]) => line2));
-  return { phase, now, order: [...lines.keys()], lines, changed, fresh, note, meter };
+  return { phase, now, order: [...lines.keys()], lines, changed, fresh, call, note, meter };
 }
 function label2({ phase, now }) {
   return phase === "muted" && !now.detects && !now.muted ? "Hold the key to talk" : PHASES[phase] ?? phase;
@@ -2195,6 +2216,95 @@ function spending(meter) {
   const { cost_usd, budget_usd, context_tokens, context_window } = meter;
   const money = `$${cost_usd.toFixed(cost_usd && cost_usd < 0.01 ? 5 : 2)}${budget_usd === null ? "" : ` of $${budget_usd.toFixed(2)}`}`;
   return context_window ? `${money} · context ${(100 * context_tokens / context_window).toFixed(context_tokens ? 1 : 0)} %` : money;
+}
+
+// webrtc.js
+var OPEN_MS = 1e4;
+var Call = class {
+  /** @param {CallOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.capture = new Capture({ onLevel: options.onLevel, onEnded: options.onEnded });
+    this.peer = null;
+    this.speaker = new Audio();
+    this.released = false;
+    this.analyser = null;
+    this.ticket = () => {
+    };
+  }
+  /** Open the microphone and call; throws a Trouble. */
+  async start() {
+    await this.capture.start();
+    if (this.released || !this.capture.stream) return this.release();
+    try {
+      await this.#call(this.capture.stream);
+    } catch (fault) {
+      this.release();
+      throw fault instanceof Trouble ? fault : new Trouble("call", fault);
+    }
+  }
+  /** @param {MediaStream} stream */
+  async #call(stream) {
+    const peer = this.peer = new RTCPeerConnection();
+    const channel = peer.createDataChannel("oai-events");
+    const opened = new Promise((resolve) => channel.onopen = resolve);
+    peer.addTrack(stream.getAudioTracks()[0], stream);
+    peer.ontrack = ({ track }) => this.#play(new MediaStream([track]));
+    await peer.setLocalDescription(await peer.createOffer());
+    const answer = await this.#post(await this.#ask(), peer.localDescription?.sdp ?? "");
+    await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    await within(OPEN_MS, opened);
+    peer.onconnectionstatechange = () => ["failed", "closed"].includes(peer.connectionState) && this.#end();
+    channel.onclose = () => this.#end();
+    this.options.tell(answer.headers.get("Location")?.split("/").at(-1) ?? "");
+  }
+  /** @returns {Promise<Ticket>} */
+  async #ask() {
+    const given = new Promise((resolve) => this.ticket = resolve);
+    this.options.ask(location.origin);
+    return await within(OPEN_MS, given);
+  }
+  /** @param {Ticket} ticket @param {string} sdp */
+  async #post({ url, secret, text, todo }, sdp) {
+    if (!url) throw Object.assign(new Trouble("call"), { message: text, todo });
+    const headers = { Authorization: `Bearer ${secret}`, "Content-Type": "application/sdp" };
+    const answer = await fetch(url, { method: "POST", headers, body: sdp });
+    if (answer.status !== 201) throw new Trouble("call", `HTTP ${answer.status}`);
+    return answer;
+  }
+  /** @param {MediaStream} stream */
+  #play(stream) {
+    this.speaker.srcObject = stream;
+    this.speaker.play().catch(() => {
+    });
+    const context = this.capture.context;
+    if (!context) return;
+    this.analyser = new AnalyserNode(context, { fftSize: 1024 });
+    new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(this.analyser);
+  }
+  /** Let the server hear, or silence. @param {boolean} on */
+  open(on) {
+    for (const track of this.capture.stream?.getAudioTracks() ?? []) track.enabled = on;
+  }
+  #end() {
+    if (this.released) return;
+    this.release();
+    this.options.onEnded(new Trouble("ended"));
+  }
+  /** Hang up; idempotent. */
+  release() {
+    this.released = true;
+    this.capture.release();
+    this.peer?.close();
+    this.speaker.srcObject = this.analyser = null;
+  }
+};
+function within(ms, promise) {
+  const late = new Promise((_, refuse) => setTimeout(() => refuse(new Trouble("call", "nothing came")), ms));
+  return (
+    /** @type {Promise<T>} */
+    Promise.race([promise, late])
+  );
 }
 
 // talk_booth.js
@@ -2252,10 +2362,12 @@ var Booth = class _Booth {
   // ------------------------------------------------------------ what comes
   /** @param {any} header */
   hear(header) {
+    if (header.t === "secret" && this.capture instanceof Call) this.capture.ticket(header);
     if (header.t !== "talk") return;
     const before = this.talk.phase;
     this.talk = merge(this.talk, header);
     if (this.talk.phase !== before) mark(this.talk.phase);
+    if (this.capture instanceof Call) this.capture.open(this.talk.now.detects && !this.talk.now.muted);
     if (this.talk.phase === "closed") this.closeMic();
     else if (this.talk.fresh && this.media.owner && !this.asked) this.openMic();
     this.tick();
@@ -2286,11 +2398,7 @@ var Booth = class _Booth {
     this.mic = "opening";
     this.trouble = null;
     this.show();
-    const capture = new Capture({
-      media: this.media,
-      onLevel: ({ peak }) => this.levels.user = Math.max(this.levels.user, peak),
-      onEnded: (trouble) => (this.closeMic(), this.fail(trouble))
-    });
+    const capture = this.ear();
     this.capture = capture;
     try {
       await capture.start();
@@ -2304,6 +2412,15 @@ var Booth = class _Booth {
     this.playback.resume();
     this.tick();
     this.show();
+  }
+  /** The microphone: its sound goes to the kernel, or straight to the server. */
+  ear() {
+    const onLevel = ({ peak }) => this.levels.user = Math.max(this.levels.user, peak);
+    const onEnded = (trouble) => (this.closeMic(), this.fail(trouble));
+    if (!this.talk.call) return new Capture({ media: this.media, onLevel, onEnded });
+    const ask = (origin) => this.tell("call", { origin });
+    const tell2 = (id) => this.tell("called", { call_id: id });
+    return new Call({ ask, tell: tell2, onLevel, onEnded });
   }
   closeMic() {
     const open = this.mic === "on";
@@ -2376,8 +2493,9 @@ var Booth = class _Booth {
     this.timer = 0;
   }
   beat() {
-    if (this.analyser && this.samples) {
-      this.analyser.getFloatTimeDomainData(this.samples);
+    const analyser = this.capture instanceof Call ? this.capture.analyser : this.analyser;
+    if (analyser && this.samples) {
+      analyser.getFloatTimeDomainData(this.samples);
       this.levels.model = this.samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     }
     this.views.forEach((view) => view.beat(this.levels));
@@ -2517,7 +2635,7 @@ var TalkView = class {
   }
   /** @param {boolean} on */
   press(on) {
-    if (on === this.pressed) return;
+    if (on === this.pressed || this.booth.talk.call) return;
     this.pressed = on;
     this.booth.hold(on);
   }
@@ -2555,6 +2673,7 @@ var TalkView = class {
     set(this.stop, "hidden", dead);
     set(this.stop, "disabled", !now.busy);
     set(this.ask, "hidden", dead);
+    set(this.hold, "hidden", talk.call);
     this.hold.setAttribute("aria-pressed", String(now.held));
     set(this.end, "hidden", media.state.status === "closed");
     this.showNote();

@@ -1,0 +1,140 @@
+"""A talk by WebRTC: the page calls the server itself, and the kernel follows by the call's sideband."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
+
+import realtime_nb as rt
+from realtime_nb.engine.base import ChatRequest
+from realtime_nb.engine.build import Engine
+from realtime_nb.server.thread import Serving, serve_in_thread
+from realtime_nb.testing.stages import Answer, StubLlm, stub_engine
+from realtime_nb.testing.stages import Call as StubCall
+
+DATA = Path(__file__).parents[1] / "data"
+TALK = ".rtnb-talk"
+LONG = "The Nile flows north through eleven countries and reaches the sea in Egypt " * 4
+TOOL = """@session.tool
+def get_weather(city: str) -> str:
+    '''The weather.'''
+    return "sunny in " + city"""
+Open = Callable[..., Any]
+
+PEERS = """
+(() => {  // keeps the page's calls, so that what they hear can be asked
+  const Real = RTCPeerConnection;
+  window.calls = [];
+  window.RTCPeerConnection = function (...given) {
+    const peer = new Real(...given);
+    window.calls.push(peer);
+    return peer;
+  };
+  window.heard = async () => {
+    const stats = [...(await window.calls.at(-1).getStats()).values()];
+    const audio = stats.find((each) => each.type === "inbound-rtp" && each.kind === "audio");
+    return { energy: audio?.totalAudioEnergy ?? 0, lost: audio?.packetsLost ?? 0 };
+  };
+})()
+"""
+
+
+def answer(request: ChatRequest) -> Answer:
+    """A long answer; to a typed question about the weather, a call first."""
+    last = request.messages[-1]
+    if last.role == "user" and "weather" in last.text:
+        return StubCall("get_weather", {"city": "Paris"})
+    return "It is sunny." if last.role == "tool" else LONG
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    """A server whose stages cost nothing, in this process."""
+    with serve_in_thread(stub_engine(llm=StubLlm(answer))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chrome(browser_or_skip: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser that hears a question, and later some words into the answer; then silence."""
+    from lab import Chrome
+
+    question = rt.Audio.read(DATA / "question.wav").resample(48_000)
+    silent = rt.Audio.silence
+    parts = [silent(2, rate=48_000), question, silent(3.5, rate=48_000), question, silent(30, rate=48_000)]
+    mic = rt.Audio.concatenate(parts).save(tmp_path_factory.mktemp("rtc") / "mic.wav")
+    with Chrome(mic=mic) as browser:
+        browser.context.add_init_script(PEERS)
+        yield browser
+
+
+def connecting(serving: Serving) -> str:
+    """The cell that opens a session there."""
+    assert serving.token is not None
+    return f"import realtime_nb as rt\nsession = rt.connect({serving.url!r}, api_key={serving.token.reveal()!r})"
+
+
+def phase(notebook: Any, name: str, timeout_s: float = 20) -> None:
+    """Wait until the talk shows this phase."""
+    notebook.page.wait_for_selector(f"{TALK}[data-phase={name}]", timeout=timeout_s * 1000)
+
+
+def turns(notebook: Any) -> list[dict[str, Any]]:
+    """The session's frame of turns."""
+    found: list[dict[str, Any]] = json.loads(notebook.kernel("print(session.turns.to_json(orient='records'))"))
+    return found
+
+
+def test_a_page_talks_to_the_server_itself(open_notebook: Open, serving: Serving, lab: Any) -> None:
+    """Heard, answered aloud, cut by the server when spoken over; the frames say so; tools run; no secret is kept."""
+    notebook = open_notebook(connecting(serving), 'session.talk(transport="webrtc")', TOOL)
+    notebook.run(0)
+    notebook.run(2)
+    notebook.run(1)
+    phase(notebook, "speaking")
+    assert len(serving.hub.calls) == 1
+    notebook.page.wait_for_function("async () => (await window.heard()).energy > 0.001")
+    notebook.page.wait_for_selector(f"{TALK} li[data-state=cut]")
+    phase(notebook, "speaking")  # the words into the answer are a question, too
+    first = turns(notebook)[0]
+    assert first["input"] == "hello there"
+    assert first["output"].startswith("The Nile")
+    assert len(first["output"]) < len(LONG) / 2  # as the server has it: no more than was heard
+    assert 0 < first["interrupted_at_ms"] < 16_000
+    sent = json.loads(notebook.kernel("print(session.events.query('direction == \"sent\"')['type'].to_json())"))
+    assert "conversation.item.truncate" not in sent.values()
+    assert "input_audio_buffer.append" not in sent.values()
+
+    notebook.page.keyboard.press("Escape")
+    notebook.page.fill(f"{TALK} input", "How is the weather?")
+    notebook.page.press(f"{TALK} input", "Enter")
+    notebook.page.wait_for_selector(f"{TALK} li[data-who=call][data-state=done]")
+    notebook.page.wait_for_selector(f"{TALK} li:has-text('It is sunny.')")
+
+    notebook.save()
+    assert "ek_" not in "".join(path.read_text() for path in lab.root.glob("*.ipynb"))
+    notebook.kernel("session.close()")
+    phase(notebook, "closed")
+    notebook.page.wait_for_function("() => window.calls.at(-1).connectionState === 'closed'")
+    assert not len(serving.hub.calls)
+
+
+@pytest.mark.models
+def test_a_spoken_question_is_answered_aloud_by_webrtc(open_notebook: Open, real_engine: Engine) -> None:
+    """Real speech by the page's own call to a real engine: the words are right, the answer sounds and is kept."""
+    with serve_in_thread(real_engine) as server:
+        notebook = open_notebook(connecting(server), 'session.talk(transport="webrtc")')
+        notebook.run(0)
+        notebook.run(1)
+        phase(notebook, "speaking", 60)
+        notebook.page.wait_for_function("async () => (await window.heard()).energy > 0.001")
+        notebook.page.wait_for_selector(f"{TALK} li[data-who=user]:has-text('country')")
+        items = json.loads(notebook.kernel("print(session.history.to_json(orient='records'))"))
+    assert "do for your country" in items[0]["transcript"].lower()
+    assert any(item["role"] == "assistant" and item["transcript"] for item in items)
