@@ -106,7 +106,7 @@ class Watch:
         if count > MAX_CELL_TOKENS:
             tell(
                 f"watch: {self._basket}, about {count:,} tokens, not sent: "
-                f"one cell may add {MAX_CELL_TOKENS:,}. Send them with %%ask."
+                f"one cell may add {MAX_CELL_TOKENS:,}. Show fewer, or ask with %%ask."
             )
             return
         call_on(actor.loop, _add(actor, said))

@@ -83,7 +83,7 @@ class Recorder(View):
 
     @property
     def lost_s(self) -> float:
-        """How much the page captured and the kernel did not get, in seconds: 0 unless the way was long blocked."""
+        """How much the page captured and the kernel did not get, in seconds: 0 unless the way broke or was blocked."""
         return self._tape.lost / _RATE
 
     @property

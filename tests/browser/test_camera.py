@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,11 +17,26 @@ REFUSE = (
 )
 
 
-def test_a_picture_comes_in_the_middle_of_a_cell(open_notebook: OpenNotebook) -> None:
+@pytest.fixture(scope="module")
+def book(lab: Any, chrome: Any) -> Iterator[Any]:
+    """One notebook for all tests of our camera."""
+    opened = chrome.open(lab, lab.notebook("camera", [CAMERA, SNAP]))
+    yield opened
+    opened.end()
+
+
+@pytest.fixture
+def notebook(book: Any) -> Any:
+    """The notebook with a new camera in it, and nothing of the test before."""
+    book.command("notebook:clear-all-cell-outputs")
+    book.page.wait_for_selector(".rtnb-camera", state="detached")
+    book.run(0)
+    book.page.wait_for_selector(".rtnb-camera button")
+    return book
+
+
+def test_a_picture_comes_in_the_middle_of_a_cell(notebook: Any) -> None:
     """snap() in a running cell starts the camera and returns its picture; closing lets the camera go."""
-    notebook = open_notebook(CAMERA, SNAP)
-    notebook.run(0)
-    notebook.page.wait_for_selector(".rtnb-camera button")
     notebook.run(1)
     assert notebook.text(1).strip() == "640 image/jpeg True ()"
     assert notebook.js(RUNNING)
@@ -31,12 +46,9 @@ def test_a_picture_comes_in_the_middle_of_a_cell(open_notebook: OpenNotebook) ->
     notebook.page.wait_for_selector("[class^=rtnb-static] img[src^='data:image/jpeg']", state="visible")
 
 
-def test_a_person_takes_a_picture(open_notebook: OpenNotebook) -> None:
+def test_a_person_takes_a_picture(notebook: Any) -> None:
     """Nothing is seen before Start; Take picture sends one; Stop lets the camera go and shows what was taken."""
-    notebook = open_notebook(CAMERA)
-    notebook.run(0)
     page = notebook.page
-    page.wait_for_selector(".rtnb-camera button")
     assert not notebook.js(RUNNING)
     page.click(".rtnb-camera button:has-text('Start camera')")
     page.wait_for_function(RUNNING)
@@ -52,11 +64,8 @@ def test_a_person_takes_a_picture(open_notebook: OpenNotebook) -> None:
     assert notebook.kernel("print(rt.Image.coerce(camera) is camera.image)") == "True"
 
 
-def test_a_refused_camera_says_what_to_do_in_page_and_cell(open_notebook: OpenNotebook) -> None:
+def test_a_refused_camera_says_what_to_do_in_page_and_cell(notebook: Any) -> None:
     """Without permission the widget explains it, and so does the error of snap()."""
-    notebook = open_notebook(CAMERA, SNAP)
-    notebook.run(0)
-    notebook.page.wait_for_selector(".rtnb-camera button")
     notebook.js(REFUSE)
     notebook.run(1)
     assert "did not allow the camera" in notebook.text(1)

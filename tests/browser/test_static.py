@@ -48,14 +48,15 @@ def shown(notebook: Any) -> str:
     return words
 
 
-@pytest.fixture
-def left(open_notebook: OpenNotebook, lab: Any, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module")
+def left(lab: Any, chrome: Any) -> Path:
     """A notebook with a live player and a turn, saved; its kernel is gone."""
-    notebook = open_notebook(PLAYER, TURN)
+    name = lab.notebook("left", [PLAYER, TURN])
+    notebook = chrome.open(lab, name)
     notebook.run_all()
     notebook.page.wait_for_selector(".rtnb-player canvas")
     assert not notebook.page.locator(TWIN).first.is_visible(), "while it lives, the live view is enough"
-    path = saved(notebook, lab, f"{request.node.name}-0.ipynb")
+    path = saved(notebook, lab, name)
     notebook.end()
     return path
 

@@ -6,6 +6,24 @@ import { Trouble } from "./trouble.js";
 const ENDED = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 
 /**
+ * Follow the kernel that JupyterLab (or Notebook 7) connects a widget to.
+ * @param {any} model
+ * @param {() => void} gone told when the widget's other half has ended with it
+ * @returns {(() => void) | null} stop; null where the page tells of no kernel
+ */
+export function followKernel(model, gone) {
+  const kernel = model.widget_manager?.kernel;
+  if (!kernel?.statusChanged) return null;
+  const changed = (/** @type {unknown} */ _kernel, /** @type {string} */ status) => ENDED.has(status) && gone();
+  kernel.statusChanged.connect(changed);
+  kernel.disposed.connect(gone);
+  return () => {
+    kernel.statusChanged.disconnect(changed);
+    kernel.disposed.disconnect(gone);
+  };
+}
+
+/**
  * @param {import("./index.js").Context} context
  * @returns {() => void} stop
  */
@@ -21,20 +39,15 @@ export function mindKernel({ model, el }) {
     el.prepend(h("p", { class: "rtnb-note is-alert", role: "status" }, `${message} ${todo}`));
   };
   const heard = (/** @type {any} */ message) => message?.t === "alive" && alive();
-  const changed = (/** @type {unknown} */ _kernel, /** @type {string} */ status) => ENDED.has(status) && gone();
-  const kernel = /** @type {any} */ (model).widget_manager?.kernel; // JupyterLab and Notebook 7; a stored page has none
-  if (kernel?.statusChanged) {
-    alive();
-    kernel.statusChanged.connect(changed);
-    kernel.disposed.connect(gone);
-  } else {
-    model.on("msg:custom", heard);
+  const stop = followKernel(model, gone);
+  if (stop) alive();
+  else {
+    model.on("msg:custom", heard); // a stored page has no kernel, and nobody who answers
     model.send({ t: "alive?" });
   }
   return () => {
     model.off("msg:custom", heard);
-    kernel?.statusChanged?.disconnect(changed);
-    kernel?.disposed?.disconnect(gone);
+    stop?.();
     hidden.remove();
   };
 }

@@ -1,6 +1,7 @@
 // The page's end of the media path: asks the kernel (by the widget's comm) where its socket is, reaches it by the best
 // way there is, and keeps it. One link for a widget and page, however many views show it.
 import { dialComm } from "./comm.js";
+import { followKernel } from "./kernel.js";
 import { dialSocket, runLink, workerSource } from "./worker.js";
 
 /**
@@ -13,6 +14,7 @@ import { dialSocket, runLink, workerSource } from "./worker.js";
 
 const RETRY_MS = [200, 400, 800, 1600]; // after a loss; a kernel that comes not back by then is gone
 const ENDED = 4000; // our close code: the widget was closed in the kernel
+const DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 const BUSY_MS = 3000; // no answer by the comm for so long: the kernel is busy with a cell
 
 /** @type {Map<string, Link>} */
@@ -102,6 +104,8 @@ class Link {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    /** @type {(() => void) | null} */
+    this.unfollow = null;
     /** @type {Engine | null} */
     this.engine = null;
     /** @type {Record<string, MessagePort | null>} */
@@ -115,7 +119,10 @@ class Link {
   /** @param {Media} hold */
   join(hold) {
     this.holds.push(hold);
-    if (this.holds.length === 1) this.ask();
+    if (this.holds.length === 1) {
+      this.unfollow = followKernel(hold.model, () => this.over(DEAD)); // a comm's silence would tell nothing
+      this.ask();
+    }
     else queueMicrotask(() => hold.handlers.onState?.(this.state));
   }
 
@@ -213,7 +220,7 @@ class Link {
   /** The way was lost: try again, for about 3 s. */
   retry() {
     const wait = RETRY_MS[this.tries++];
-    if (wait === undefined) return this.over("The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.");
+    if (wait === undefined) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.start(), wait);
@@ -221,6 +228,7 @@ class Link {
 
   /** @param {string} trouble */
   over(trouble) {
+    clearTimeout(this.timer);
     this.engine?.end();
     this.engine = null;
     this.note({ status: "closed", path: null, rttMs: null, owner: false, trouble });
@@ -253,6 +261,7 @@ class Link {
 
   end() {
     clearTimeout(this.timer);
+    this.unfollow?.();
     this.engine?.end();
     this.engine = null;
     links.delete(this.key);

@@ -26,8 +26,12 @@ export function renderMeter({ model, el }) {
     grid.replaceChildren(...model.get("gauges").map(line));
   };
   model.on("change:gauges", draw);
+  model.on("change:title", draw);
   draw();
-  return () => model.off("change:gauges", draw);
+  return () => {
+    model.off("change:gauges", draw);
+    model.off("change:title", draw);
+  };
 }
 
 /** @param {Gauge} gauge */

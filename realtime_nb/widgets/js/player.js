@@ -96,7 +96,7 @@ class PlayerView {
   obey(message, buffers) {
     /** @type {Record<string, () => void>} */
     const acts = {
-      sound: () => this.load(buffers),
+      sound: () => this.load(buffers, message.anew),
       play: () => void this.play(),
       pause: () => this.sound.pause(),
       seek: () => this.seek(message.at_s),
@@ -104,10 +104,15 @@ class PlayerView {
     acts[message?.t]?.();
   }
 
-  /** @param {DataView[]} buffers the file, and peaks and mean levels of its columns as bytes */
-  load([file, peaks, rms]) {
+  /**
+   * @param {DataView[]} buffers the file, and peaks and mean levels of its columns as bytes
+   * @param {boolean} anew whether it takes the place of what was here
+   */
+  load([file, peaks, rms], anew) {
     this.wave.show(levels(peaks), levels(rms));
-    if (this.url || !file.byteLength) return; // another view asked for it
+    if ((this.url && !anew) || !file.byteLength) return; // another view asked for it
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.wanted = this.at;
     this.url = URL.createObjectURL(new Blob([/** @type {DataView<ArrayBuffer>} */ (file)]));
     this.sound.src = this.url;
     this.dress();
@@ -283,7 +288,7 @@ function speedOption(speed) {
   return h("option", { value: String(speed) }, `${speed}×`);
 }
 
-const TRAITS = ["selection_s", "speed", "volume", "transcript"];
+const TRAITS = ["selection_s", "speed", "volume", "transcript", "duration_s"];
 
 /** Levels that came as bytes, 255 being full scale. @param {DataView} view */
 function levels(view) {

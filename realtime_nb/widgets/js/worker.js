@@ -102,7 +102,6 @@ export function runLink(port, dial) {
   function connect(route, hello) {
     return new Promise((resolve, reject) => {
       let open = false;
-      const clock = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
       const mine = dial(route, {
         open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
         frame: (frame) => {
@@ -122,6 +121,7 @@ export function runLink(port, dial) {
           port.postMessage({ t: "lost", code, reason });
         },
       });
+      const clock = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1000} s`)), PATIENCE_MS); // where it dials at all
     });
   }
 

@@ -141,6 +141,21 @@ test("a lost connection is told once; one that was closed on purpose is not", as
   it.end();
 });
 
+test("a way that cannot even be dialled is passed over, and leaves no timer that stumbles", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  /** @type {any[]} */
+  const page = [];
+  /** @type {any} */
+  const port = { onmessage: null, postMessage: (/** @type {any} */ message) => page.push(message) };
+  runLink(port, () => {
+    throw new Error("policy");
+  });
+  port.onmessage({ data: { t: "open", routes: [{ name: "proxy", url: "" }], token: "secret", page: "p", why: [] } });
+  await new Promise(setImmediate);
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(page, [{ t: "failed", why: ["proxy: policy"] }]);
+});
+
 test("the Worker's program stands alone", () => {
   const names = ["packFrame", "unpackFrame", "samplesOf", "dialSocket", "runLink"];
   for (const name of names) assert.match(workerSource, new RegExp(`function ${name}\\(`));
