@@ -39,9 +39,12 @@ def mic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rt.Audio.read(DATA / "jfk.wav").resample(48_000).save(tmp_path_factory.mktemp("mic") / "mic.wav")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome(browser_or_skip: None, mic: Path) -> Iterator[Chrome]:
-    """A browser whose microphone is `mic`, allowed without asking; plain-http.test is this machine, insecurely."""
+    """A browser whose microphone is `mic`, allowed without asking; plain-http.test is this machine, insecurely.
+
+    One a file: while Playwright is there its loop runs in this thread, and no other test could start one.
+    """
     with Chrome(mic=mic, flags=["--host-resolver-rules=MAP plain-http.test 127.0.0.1"]) as browser:
         yield browser
 
