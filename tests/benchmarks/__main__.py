@@ -26,6 +26,7 @@ import latency
 import sessions
 import startup
 import telephone
+import webrtc
 
 SECTIONS = {
     "import": startup.imports,
@@ -35,6 +36,7 @@ SECTIONS = {
     "history": history.archive,
     "browser": browser.media,
     "telephone": telephone.calls,
+    "webrtc": webrtc.calls,
     "local": latency.with_local_models,
 }
 

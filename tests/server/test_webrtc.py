@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import importlib.util
 import inspect
 import json
 import os
@@ -304,6 +305,15 @@ def test_what_is_no_offer_is_refused(serve: Any, kind: str, body: bytes, status:
     got, _, said = post(serving.http, body, {**serving.headers, "Content-Type": kind})
     assert (got, json.loads(said)["error"]["code"]) == (status, code)
     assert released(serving)()
+
+
+def test_a_server_without_aiortc_says_what_to_install(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """501, with the line that installs it; all else works."""
+    serving = serve()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    status, _, said = post(serving.http, b"v=0", {**serving.headers, "Content-Type": "application/sdp"})
+    assert status == 501
+    assert 'pip install "realtime-nb[webrtc]"' in json.loads(said)["error"]["message"]
 
 
 def secret(serving: Serving, **headers: str) -> str:

@@ -47,9 +47,11 @@ CANCELLED = ev.ResponseDone(response=response("resp_1", "cancelled"))
 ASKED = ev.ResponseCreate(event_id="event_1")
 REFUSED = ev.Error(error=ev.ErrorDetail(type="invalid_request_error", message="no", event_id="event_1"))
 
+BUFFER = (ev.OutputAudioBufferStarted, ev.OutputAudioBufferStopped, ev.OutputAudioBufferCleared)
 HAPPENINGS = (
     *(STARTED, STOPPED, COMMITTED, WORDLESS, CREATED, ASIDE, DONE, CALLED, CANCELLED, ASKED, REFUSED),
     *(ev.InputAudioBufferCleared(), ev.RateLimitsUpdated(rate_limits=()), session(ServerVad()), session()),
+    *(kind(response_id="resp_1") for kind in BUFFER),
     *(kind(on=on) for kind in (Mic, Muted, Held, Playing) for on in (True, False)),
 )
 
