@@ -19,14 +19,13 @@ from realtime_nb.server.live import LiveSession
 from realtime_nb.server.peer import Peer
 from realtime_nb.webrtc import EVENTS, MAX_MESSAGE_BYTES
 from realtime_nb.webrtc.channel import Channel
-from realtime_nb.webrtc.peer import answer, open_peer, packets_received
+from realtime_nb.webrtc.peer import answer, open_peer, until_silent
 from realtime_nb.webrtc.sound import Voice, listen
 
 __all__ = ["EventChannel", "RtcCall"]
 
 logger = logging.getLogger("realtime_nb.server")
 
-BEAT_S = 1.0
 HEAVY = frozenset({"audio", "image_url"})
 """Fields that an event can do without: who gave them has them, and a sideband is told them."""
 
@@ -125,13 +124,8 @@ class RtcCall:
             self._over(self)
 
     async def _watch(self) -> None:
-        """End the call when nothing at all comes any more: ICE itself takes 30 s to notice."""
-        loop = asyncio.get_running_loop()
-        known, at = -1, loop.time()
-        while loop.time() - at < self._hub.options.rtc_silence_s:
-            await asyncio.sleep(BEAT_S)
-            if (count := await packets_received(self._peer)) != known:
-                known, at = count, loop.time()
+        """End the call when its other end is dead."""
+        await until_silent(self._peer, self._hub.options.rtc_silence_s)
         logger.info("the other end of a call is silent: %s is over", self.name)
         self.hang_up()
 

@@ -21,11 +21,13 @@ from realtime_nb.transports.webrtc_said import Said
 from realtime_nb.transports.websocket import WebSocketTransport, is_loopback, open_websocket, safe_url
 from realtime_nb.webrtc import EVENTS, MAX_MESSAGE_BYTES
 from realtime_nb.webrtc.channel import Channel
-from realtime_nb.webrtc.peer import offer, open_peer
+from realtime_nb.webrtc.peer import offer, open_peer, until_silent
 from realtime_nb.webrtc.sound import Voice, listen
 
 __all__ = ["WebRtcTransport", "open_webrtc"]
 
+SILENCE_S = 10.0
+"""How long a server may send nothing at all, before it is taken for dead; a living one sends at least silence."""
 TAIL_S = 0.15
 """How long sound may be on its way when the server says that it has sent all."""
 UNHEARD_S = 3.0
@@ -78,6 +80,7 @@ class WebRtcTransport:
         await self._peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
         await self._channel.opened()
         self._start(self._read())
+        self._start(self._watch())
 
     async def _ask(self, offered: str, timeout_s: float) -> Answer:
         model = dict(parse_qsl(urlsplit(self._url).query)).get("model")
@@ -94,6 +97,10 @@ class WebRtcTransport:
     def _has_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
             self._start(listen(track, lambda pcm: self._give(self._heard.sound(pcm))))
+
+    async def _watch(self) -> None:
+        await until_silent(self._peer, SILENCE_S)
+        self._channel.end()
 
     def _look(self) -> None:
         if self._peer.connectionState in {"failed", "closed"}:

@@ -311,10 +311,11 @@ def test_a_page_calls_with_a_secret_and_the_session_follows() -> None:
         session.send({"type": "conversation.item.create", "item": user(STORY)})
         session.send({"type": "response.create"})
         until(lambda: "output_audio_buffer.started" in set(session.events["type"]))
+        time.sleep(0.8)  # some words are heard
         page.call.happened({"t": "stop", "page": "p"})
         until(lambda: session.turns["interrupted_at_ms"].notna().any())
         until(lambda: "conversation.item.retrieved" in set(session.events["type"]))
-        assert len(session.turns["output"].iloc[-1]) < len(STORY)
+        assert 0 < len(session.turns["output"].iloc[-1]) < len(STORY)
         assert "ek_" not in session.events.to_string()
         session.close()
         gone(serving)
