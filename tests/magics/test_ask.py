@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from realtime_nb.engine.build import Engine
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.thread import serve_in_thread
+
 BARS = "%%ask {line}\nimport matplotlib.pyplot as plt\nplt.bar(['a', 'b'], [1, 3])\n"
 TONE = "%%ask What is heard?\nimport numpy as np, realtime_nb as rt\nt = np.arange(24_000) / 24_000\n{last}"
 PICTURES = """%%ask Which?
@@ -177,3 +181,19 @@ def test_other_peoples_magics_run_below(connected: Any) -> None:
     assert ran.printed.count("no_such_magic") == 1
     assert ran.reply["status"] == "error"
     assert connected.value(PARTS) == "['InputText', 'InputImage']"
+
+
+@pytest.mark.models
+def test_answers_refer_to_the_picture_and_to_the_sound(kernel: Any, real_engine: Engine) -> None:
+    """With the real engine, the answer names the tallest bar of the cell's chart, and what its tone is."""
+    with serve_in_thread(real_engine, ServerOptions(token=None)) as serving:
+        assert not kernel.run(f"%rt connect {serving.url}").errors
+        chart = "import matplotlib.pyplot as plt\nplt.bar(['apples', 'pears', 'plums'], [2, 5, 3])"
+        assert not kernel.run(f"%%ask Which bar is the tallest?\n{chart}").errors
+        assert "pears" in kernel.value("_.text").lower()
+        assert not kernel.run("%rt reset").errors
+        tone = "import realtime_nb as rt\nrt.Audio.tone(440, 1.0)"
+        assert not kernel.run(f"%%ask What is this sound?\n{tone}").errors
+        answer = kernel.value("_.text").lower()
+        assert "tone" in answer or "440" in answer
+        assert not kernel.run("%rt close").errors
