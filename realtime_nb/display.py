@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from realtime_nb.local import Progress
     from realtime_nb.turn import Turn
 
-__all__ = ["Output", "ProgressView", "Screen", "Show", "Showing", "cell_number", "in_notebook", "plain", "screen_for"]
+__all__ = [
+    "Output",
+    "ProgressView",
+    "Screen",
+    "Show",
+    "Showing",
+    "cell_number",
+    "facts_html",
+    "in_notebook",
+    "plain",
+    "screen_for",
+]
 
 Show = bool | Callable[[str], object] | None
 """True, False, None (only in a notebook), or a function that is given each new piece of text."""
@@ -226,6 +237,30 @@ def words_html(heard: str, text: str) -> str:
     """
     said = f'<div class="rtnb-heard" style="opacity:.7">{escape(heard)}</div>' if heard else ""
     return f'<div class="rtnb-words" style="max-width:46em;white-space:pre-wrap">{said}<div>{escape(text)}</div></div>'
+
+
+def facts_html(kind: str, caption: str, facts: Mapping[str, str]) -> str:
+    """A table of what a person wants to know of a thing.
+
+    Parameters
+    ----------
+    kind : str
+        Names it for style sheets: the table's class is ``rtnb-`` and this.
+    caption : str
+        What it is.
+    facts : mapping of str to str
+        By name; escaped.
+
+    Returns
+    -------
+    str
+        Needs no style sheet to be read.
+    """
+    rows = "".join(
+        f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
+        for name, fact in facts.items()
+    )
+    return f'<table class="rtnb-{kind}"><caption>{caption}</caption>{rows}</table>'
 
 
 class ProgressView:

@@ -6,7 +6,6 @@ import os
 import warnings
 from array import array
 from collections.abc import Iterator, Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from realtime_nb.archive.reader import Damage, LineFile
 from realtime_nb.archive.rows import payloads
 from realtime_nb.archive.writer import read_sound
 from realtime_nb.audio import Audio
+from realtime_nb.display import facts_html
 from realtime_nb.history import Entry, EventLog, History
 from realtime_nb.history.columns import EventColumns
 from realtime_nb.history.frames import no_collection
@@ -171,11 +171,7 @@ class SavedHistory(History):
         return f"SavedHistory({', '.join(f'{name} {fact}' for name, fact in self._facts().items())})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
-            for name, fact in self._facts().items()
-        )
-        return f'<table class="rtnb-saved"><caption>Saved conversation</caption>{rows}</table>'
+        return facts_html("saved", "Saved conversation", self._facts())
 
 
 def open_history(folder: str | os.PathLike[str]) -> SavedHistory:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from html import escape
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from realtime_nb.cassette import Recording, RecordMode
 from realtime_nb.display import Show, Showing
 from realtime_nb.findings import Findings
 from realtime_nb.portal import call_on
 from realtime_nb.session.actor import ANSWER_S
-from realtime_nb.session.awaitable import PUBLIC, AsyncSession, prepare, talk_with
+from realtime_nb.session.awaitable import PUBLIC, prepare, talk_with
 from realtime_nb.session.config import ResponseConfig, SessionConfig
 from realtime_nb.session.deltas import Deltas
-from realtime_nb.session.seen import Seen
+from realtime_nb.session.kept import Kept
 from realtime_nb.turn import Turn
 from realtime_nb.usage.trimmed import Trimmed
 
 if TYPE_CHECKING:
-    import os
     from typing import Self, Unpack
 
     from realtime_nb.target import Way
@@ -30,11 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Session(Seen):
+class Session(Kept):
     """A conversation with a model; :func:`realtime_nb.connect` gives one.
 
     Its methods wait for their result; ``session.aio`` has the same ones to be
@@ -45,14 +40,6 @@ class Session(Seen):
     aio : AsyncSession
         The awaitable face of the same session.
     """
-
-    def __init__(self, aio: AsyncSession) -> None:
-        super().__init__(aio.actor)
-        self.aio = aio
-        """The same session, to be awaited: ``turn = await session.aio.say("Hello.")``."""
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return call_on(self.actor.loop, work)
 
     # ---------------------------------------------------------------- saying
     def say(
@@ -307,84 +294,6 @@ class Session(Seen):
         work = self.aio.trim(last=last, images=images, summarise=summarise, timeout_s=timeout_s)
         return self._call(work)
 
-    # ---------------------------------------------------------------- keeping it
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Keep the conversation in a folder: all of it so far, and whatever comes until the session is closed.
-
-        Parameters
-        ----------
-        folder : path
-            Made, if it is not there; only you can read it. It gets ``events.jsonl``, a line an
-            event, and ``audio/``, a FLAC file a sound. Keys are masked, words and sounds are not.
-
-        Returns
-        -------
-        Path
-            The folder, for :func:`realtime_nb.open_history`.
-
-        Raises
-        ------
-        ConfigError
-            There is another conversation in it.
-        """
-        return self._call(self.aio.save(folder))
-
-    def record(self, folder: str | os.PathLike[str], *, mode: RecordMode = "once") -> Recording:
-        """Record the wire to a cassette, for ``rt.connect("cassette:...")`` to play it again.
-
-        Parameters
-        ----------
-        folder : path
-            The cassette, such as ``"lesson1.cassette"``: a folder of a readable file of lines and of sounds
-            and pictures beside it. Keys are masked, headers are not in it; words and sounds are.
-        mode : {"once", "new", "all"}
-            Where there is a cassette already: refuse; add this session to it; replace what is on it.
-
-        Returns
-        -------
-        Recording
-            A context manager; the recording ends with it, by ``.close()``, or with the session.
-            Of a session that is itself played from a cassette nothing is recorded.
-
-        Raises
-        ------
-        ConfigError
-            There is a cassette already, or the folder holds other things.
-
-        Notes
-        -----
-        What opened the session is recorded, too. What was said before is not: record right after ``rt.connect``.
-        """
-        return self._call(self.aio.record(folder, mode=mode))
-
-    def export(self, path: str | os.PathLike[str], *, frame: str | None = None) -> Path:
-        """Write the conversation so far to a file; its suffix says as what.
-
-        Parameters
-        ----------
-        path : path
-            ``.wav`` and ``.flac``: both voices in stereo, you left, the model right, on the real time
-            line; ``.csv`` and ``.parquet``: a frame; ``.md``: the transcript; ``.html``: a report of one
-            file with players, plots and frames.
-        frame : str, optional
-            Which frame; without it the one the file is named after, else ``history``.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        ConfigError
-            Nothing is written under that suffix, or there is no such frame.
-        MissingExtra
-            Parquet needs pyarrow.
-        AudioError
-            Nothing was said aloud.
-        """
-        return self._call(self.aio.export(path, frame=frame))
-
     # ---------------------------------------------------------------- the end
     def close(self) -> None:
         """End the session within 2 s; idempotent. The frames and turns stay."""
@@ -400,10 +309,3 @@ class Session(Seen):
 
     def __dir__(self) -> list[str]:
         return sorted({*PUBLIC, "aio"})
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left">{name}</th><td style="text-align:left">{escape(fact)}</td></tr>'
-            for name, fact in self._facts.items()
-        )
-        return f'<table class="rtnb-session"><caption>Session</caption>{rows}</table>'

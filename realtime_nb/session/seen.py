@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from realtime_nb import plots
 from realtime_nb.archive.mix import mix, voices
+from realtime_nb.display import facts_html
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol.session_config import Session as Config
 from realtime_nb.session.actor import Actor
@@ -122,6 +123,9 @@ class Seen:
             **({} if (line := self.actor.gate.line) is None else {"pace": line.name}),
             "state": "open" if end is None else f"closed ({end.code})" if end.code else "closed",
         }
+
+    def _repr_html_(self) -> str:
+        return facts_html("session", "Session", self._facts)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is a live connection: it does not travel in a pickle; its frames do")

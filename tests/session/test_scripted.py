@@ -572,6 +572,14 @@ def test_both_faces_have_the_same_names() -> None:
     assert public(rt.Session) == public(AsyncSession) == set(PUBLIC)
 
 
+def test_both_faces_look_the_same(begin: Begin) -> None:
+    """Shown in a cell, either is the same table of what a person wants to know."""
+    _, session = begin()
+    html = session._repr_html_()
+    assert html == session.aio._repr_html_()
+    assert "gpt-realtime-mini" in html
+
+
 def test_tab_shows_what_a_person_needs(begin: Begin) -> None:
     """Some twenty-five names, and none of them private."""
     _, session = begin()
