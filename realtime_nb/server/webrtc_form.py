@@ -12,6 +12,8 @@ from realtime_nb.protocol.strict import parse
 
 __all__ = ["Offer", "read_offer"]
 
+MAX_SDP = 65_536
+"""Characters of a description; a browser's has 3,000."""
 SDP, FORM = "application/sdp", "multipart/form-data"
 
 
@@ -83,4 +85,6 @@ def _text(data: bytes) -> str:
 def _checked(offer: Offer) -> Offer:
     if not offer.sdp.lstrip().startswith("v="):
         raise EventError("invalid_sdp", "Expected an SDP offer.", "sdp")
+    if len(offer.sdp) > MAX_SDP:
+        raise EventError("invalid_sdp", f"An SDP offer has at most {MAX_SDP:,} characters.", "sdp")
     return offer

@@ -294,10 +294,11 @@ def test_an_offer_in_a_form_begins_a_session_with_its_settings(serve: Any) -> No
         ("text/plain", b"v=0", 415, "unsupported_content_type"),
         ("application/sdp", b"", 400, "invalid_sdp"),
         ("application/sdp", b"v=0\r\n", 400, "invalid_sdp"),
+        ("application/sdp", b"v=0\r\n" + b"a=x\r\n" * 20_000, 400, "invalid_sdp"),
         ("application/sdp", b"v=0\r\nm=audio 9 X 0\r\nm=application 9 Y 0\r\n", 400, "invalid_sdp"),
         ("multipart/form-data; boundary=b", b"--b\r\n\r\n--b--", 400, "invalid_sdp"),
     ],
-    ids=["type", "empty", "nothing", "garbage", "form"],
+    ids=["type", "empty", "nothing", "bomb", "garbage", "form"],
 )
 def test_what_is_no_offer_is_refused(serve: Any, kind: str, body: bytes, status: int, code: str) -> None:
     """It is answered by what is wrong with it, and no call is left."""

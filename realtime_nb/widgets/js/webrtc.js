@@ -66,7 +66,10 @@ export class Call {
     if (!url) throw Object.assign(new Trouble("call"), { message: text, todo });
     const headers = { Authorization: `Bearer ${secret}`, "Content-Type": "application/sdp" };
     const answer = await fetch(url, { method: "POST", headers, body: sdp });
-    if (answer.status !== 201) throw new Trouble("call", `HTTP ${answer.status}`);
+    if (answer.status !== 201) {
+      const said = (await answer.json().catch(() => null))?.error?.message ?? `HTTP ${answer.status}`;
+      throw Object.assign(new Trouble("call"), { message: `The server refused the call: ${said}` });
+    }
     return answer;
   }
 

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: ae53e38b8c0a11015383b60f58d232797e4dfd31afa41a33c774a75d63644e2e
+// sources: b15d308126a50edd2ce42eade61e8d9361300e9db84ecd3817b227e8fa8d653e
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2269,7 +2269,10 @@ var Call = class {
     if (!url) throw Object.assign(new Trouble("call"), { message: text, todo });
     const headers = { Authorization: `Bearer ${secret}`, "Content-Type": "application/sdp" };
     const answer = await fetch(url, { method: "POST", headers, body: sdp });
-    if (answer.status !== 201) throw new Trouble("call", `HTTP ${answer.status}`);
+    if (answer.status !== 201) {
+      const said = (await answer.json().catch(() => null))?.error?.message ?? `HTTP ${answer.status}`;
+      throw Object.assign(new Trouble("call"), { message: `The server refused the call: ${said}` });
+    }
     return answer;
   }
   /** @param {MediaStream} stream */
