@@ -126,8 +126,11 @@ def _two_voices(sheet: Sheet, user: Audio, model: Audio, words: Sequence[Any]) -
         highest = max(highest, peak.max(initial=0.0))
     _frame(sheet, max(user.duration_s, model.duration_s), highest)
     ax.axhline(0, color=palette.muted, linewidth=0.8)
-    both = f"Both voices: user {duration(1000 * user.duration_s)}, model {duration(1000 * model.duration_s)}"
-    sheet.title(both, [sheet.key(palette.user, "user, above"), sheet.key(palette.model, "model, below")])
+    lengths = [duration(1000 * clip.duration_s) for clip in (user, model)]
+    both = lengths[0] if lengths[0] == lengths[1] else f"user {lengths[0]}, model {lengths[1]}"
+    sheet.title(
+        f"Both voices: {both}", [sheet.key(palette.user, "user, above"), sheet.key(palette.model, "model, below")]
+    )
     _write(sheet, words)
 
 
