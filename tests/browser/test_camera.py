@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-OpenNotebook = Callable[..., Any]
-
 CAMERA = "import realtime_nb as rt\ncamera = rt.Camera(longest=640)\ncamera"
 SNAP = "picture = camera.snap(timeout_s=60)\nprint(picture.width, picture.mime, camera.image is picture, camera.faults)"
+WEBRTC = """import ipywebrtc
+import realtime_nb as rt
+microphone = ipywebrtc.CameraStream(constraints={"audio": True, "video": False})
+voice = ipywebrtc.AudioRecorder(stream=microphone)
+photo = ipywebrtc.ImageRecorder(stream=ipywebrtc.CameraStream(constraints={"audio": False, "video": True}))
+display(photo.stream, photo, voice)"""
+METER = """import realtime_nb as rt
+from realtime_nb.testing.server import Reply, ScriptedServer
+server = ScriptedServer(Reply("Nile.", audio=bytes(48_000))).__enter__()
+session = rt.connect(server.url, budget_usd=0.05)
+meter = rt.Meter(session)
+meter"""
+SAY = "turn = session.say('Rivers?', show=False)"
 RUNNING = "() => document.querySelector('.rtnb-camera video').srcObject !== null"
 REFUSE = (
     "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
@@ -19,20 +30,27 @@ REFUSE = (
 
 @pytest.fixture(scope="module")
 def book(lab: Any, chrome: Any) -> Iterator[Any]:
-    """One notebook for all tests of our camera."""
-    opened = chrome.open(lab, lab.notebook("camera", [CAMERA, SNAP]))
+    """One notebook for all of these tests."""
+    opened = chrome.open(lab, lab.notebook("camera", [CAMERA, SNAP, WEBRTC, METER, SAY]))
     yield opened
     opened.end()
 
 
 @pytest.fixture
-def notebook(book: Any) -> Any:
-    """The notebook with a new camera in it, and nothing of the test before."""
+def cleared(book: Any) -> Any:
+    """The notebook with nothing of the test before."""
+    book.js("() => { delete navigator.mediaDevices.getUserMedia }")  # allowed again
     book.command("notebook:clear-all-cell-outputs")
     book.page.wait_for_selector(".rtnb-camera", state="detached")
-    book.run(0)
-    book.page.wait_for_selector(".rtnb-camera button")
     return book
+
+
+@pytest.fixture
+def notebook(cleared: Any) -> Any:
+    """The same, with a new camera in it."""
+    cleared.run(0)
+    cleared.page.wait_for_selector(".rtnb-camera button")
+    return cleared
 
 
 def test_a_picture_comes_in_the_middle_of_a_cell(notebook: Any) -> None:
@@ -72,19 +90,11 @@ def test_a_refused_camera_says_what_to_do_in_page_and_cell(notebook: Any) -> Non
     assert "allow the camera, then press Start again" in notebook.page.locator(".rtnb-camera [role=alert]").inner_text()
 
 
-WEBRTC = """import ipywebrtc
-import realtime_nb as rt
-microphone = ipywebrtc.CameraStream(constraints={"audio": True, "video": False})
-voice = ipywebrtc.AudioRecorder(stream=microphone)
-photo = ipywebrtc.ImageRecorder(stream=ipywebrtc.CameraStream(constraints={"audio": False, "video": True}))
-display(photo.stream, photo, voice)"""
-
-
-def test_ipywebrtcs_recorders_are_a_sound_and_a_picture(open_notebook: OpenNotebook) -> None:
+def test_ipywebrtcs_recorders_are_a_sound_and_a_picture(cleared: Any) -> None:
     """What AudioRecorder and ImageRecorder bring from the page is taken as it is; before that, an error tells why."""
     pytest.importorskip("ipywebrtc", reason="these are ipywebrtc's widgets: pip install '.[lab]'")
-    notebook = open_notebook(WEBRTC)
-    notebook.run(0)
+    notebook = cleared
+    notebook.run(2)
     notebook.page.wait_for_selector(".jp-OutputArea video")
     notebook.kernel("voice.recording = True")
     assert "still recording" in notebook.kernel("rt.Audio.coerce(voice)")
@@ -98,21 +108,13 @@ def test_ipywebrtcs_recorders_are_a_sound_and_a_picture(open_notebook: OpenNoteb
     assert notebook.kernel("print(rt.Image.coerce(photo).mime)") == "image/png"
 
 
-METER = """import realtime_nb as rt
-from realtime_nb.testing.server import Reply, ScriptedServer
-server = ScriptedServer(Reply("Nile.", audio=bytes(48_000))).__enter__()
-session = rt.connect(server.url, budget_usd=0.05)
-meter = rt.Meter(session)
-meter"""
-
-
-def test_the_meter_moves_by_itself(open_notebook: OpenNotebook) -> None:
+def test_the_meter_moves_by_itself(cleared: Any) -> None:
     """After a turn the page shows the session's figures, with a text for each bar."""
-    notebook = open_notebook(METER, "turn = session.say('Rivers?', show=False)")
-    notebook.run(0)
+    notebook = cleared
+    notebook.run(3)
     cost = ".rtnb-meter [role=meter][aria-label=Cost]"
     notebook.page.wait_for_selector(cost, state="attached")
-    notebook.run(1)
+    notebook.run(4)
     told = notebook.kernel("print(f'${session.usage.cost_usd.sum():.6f} of $0.05')")
     notebook.page.wait_for_selector(f"{cost}[aria-valuetext='{told}']", state="attached")
     notebook.kernel("session.close(); server.__exit__(None, None, None)")

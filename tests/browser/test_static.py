@@ -92,8 +92,8 @@ def test_an_untrusted_copy_plays_and_reads_too(left: Path, lab: Any, chrome: Any
         notebook.end()
 
 
-def test_a_closed_widget_is_replaced_where_it_stood(open_notebook: OpenNotebook) -> None:
-    """close() takes the live view away and shows the static form, in the page and in the file."""
+def test_closed_or_bereft_of_its_kernel_the_static_form_appears(open_notebook: OpenNotebook) -> None:
+    """close() shows the static form where the live view was; a restart does, too, and says what to do."""
     notebook = open_notebook(PLAYER, "player.close()")
     notebook.run(0)
     notebook.page.wait_for_selector(".rtnb-player canvas")
@@ -102,10 +102,6 @@ def test_a_closed_widget_is_replaced_where_it_stood(open_notebook: OpenNotebook)
     assert notebook.page.locator(".rtnb-player").count() == 0
     assert "application/vnd.jupyter.widget-view+json" not in json.dumps(notebook.outputs(0))
 
-
-def test_when_the_kernel_restarts_the_static_form_appears_with_what_to_do(open_notebook: OpenNotebook) -> None:
-    """The live view says that its other half is gone and can be used no more; the sound can still be heard."""
-    notebook = open_notebook(PLAYER)
     notebook.run(0)
     notebook.page.wait_for_selector(".rtnb-player canvas")
     notebook.restart_kernel()
