@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -181,7 +182,7 @@ def _heading(notebook: Any, name: str) -> tuple[str, str]:
     words = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
     first, _, rest = words.strip().partition("\n")
     title = first.lstrip("# ") if first.startswith("# ") else name
-    return title, rest.strip().partition("\n\n")[0].replace("\n", " ").replace("**", "").replace("`", "")
+    return title, re.sub(r"[*`]", "", rest.strip().partition("\n\n")[0]).replace("\n", " ")
 
 
 # ---------------------------------------------------------------- what is around it

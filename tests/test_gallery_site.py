@@ -67,7 +67,7 @@ def test_the_index_leads_to_every_page_and_a_page_to_its_neighbours(tmp_path: Pa
     second = notebook(tmp_path / "b.ipynb", told(rt.Audio.tone(440, 0.2)._repr_html_()))
     pages = export_site([first, second], tmp_path / "out")
     assert [(page.title, page.summary, page.players) for page in pages] == [
-        ("Tea & cake", "How to *eat*.", 0),
+        ("Tea & cake", "How to eat.", 0),
         ("b", "", 1),
     ]
     index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

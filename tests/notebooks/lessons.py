@@ -63,9 +63,10 @@ def ran(notebook: Path, mode: str | None) -> Any:
     if mode is not None:
         book.cells = [cell for cell in book.cells if not is_skipped(cell)]
     place = {"metadata": {"path": str(notebook.parent)}}
-    NotebookClient(book, timeout=CELL_S, resources=place, store_widget_state=False).execute(
-        env=environment(notebook, mode)
+    client = NotebookClient(
+        book, timeout=CELL_S, resources=place, store_widget_state=False, coalesce_streams=True, record_timing=False
     )
+    client.execute(env=environment(notebook, mode))
     return book
 
 
@@ -82,7 +83,6 @@ def record(notebook: Path) -> None:
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
-        cell.metadata.pop("execution", None)  # when it ran: another time each time
     nbformat.write(book, notebook)
 
 
