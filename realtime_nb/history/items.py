@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any
 
 from realtime_nb.protocol.items import (
@@ -47,8 +49,9 @@ class ItemState:
     output: str | None = None
     truncated: bool = False
     deleted: bool = False
-    _pieces: list[tuple[float, str]] = field(default_factory=list)
-    """Spoken words, and how much sound there was before them: words come before their own sound."""
+    _starts_ms: array[float] = field(default_factory=lambda: array("d"))
+    _lengths: array[int] = field(default_factory=lambda: array("i"))
+    """Of each piece of spoken words: how much sound there was before it (words come before their own), its letters."""
 
     @property
     def words(self) -> str:
@@ -105,10 +108,12 @@ class ItemState:
             What comes next.
         """
         self.transcripts[index] = self.transcripts.get(index, "") + words
-        here_ms, pieces = self.audio_ms or 0.0, self._pieces
-        if pieces and pieces[-1][0] == here_ms:
-            words = pieces.pop()[1] + words
-        pieces.append((here_ms, words))
+        here_ms = self.audio_ms or 0.0
+        if self._starts_ms and self._starts_ms[-1] == here_ms:
+            self._lengths[-1] += len(words)
+        else:
+            self._starts_ms.append(here_ms)
+            self._lengths.append(len(words))
 
     def truncate(self, index: int, end_ms: int) -> None:
         """Forget what was not heard; how much of the words that is, is an estimate until the item is retrieved.
@@ -120,10 +125,17 @@ class ItemState:
         end_ms : int
             How much sound was heard.
         """
-        pieces = self._pieces or [(0.0, self.transcripts.get(index, ""))]
+        pieces = self._pieces(self.transcripts.get(index, ""))
         self.transcripts[index] = _heard(pieces, self.audio_ms or 0.0, end_ms)
         self.audio_ms = float(min(end_ms, self.audio_ms or end_ms))
         self.truncated = True
+
+    def _pieces(self, words: str) -> list[tuple[float, str]]:
+        """What was said, in pieces; in one if it is not what came piece by piece."""
+        ends = list(accumulate(self._lengths, initial=0))
+        if ends[-1] != len(words):
+            return [(0.0, words)]
+        return [(start, words[begin:end]) for start, (begin, end) in zip(self._starts_ms, pairwise(ends), strict=True)]
 
     def row(self) -> dict[str, Any]:
         """The item as a row of ``history``."""
