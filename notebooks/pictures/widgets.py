@@ -113,7 +113,9 @@ def room(folder: Path) -> tuple[Path, Path]:
     question = rt.Audio.read(TESTS / "data" / "question.wav").resample(48_000)
     mic = (question + rt.Audio.silence(9, 48_000)).save(folder / "mic.wav")
     scene = Image.new("RGB", (640, 360), "#c9a77c")
-    paper = Image.open(HERE / "timeline.png").convert("RGB").resize((520, 150)).rotate(-4, expand=True, fillcolor="#c9a77c")
+    paper = (
+        Image.open(HERE / "timeline.png").convert("RGB").resize((520, 150)).rotate(-4, expand=True, fillcolor="#c9a77c")
+    )
     scene.paste(paper, (55, 80))
     data = io.BytesIO()
     scene.save(data, "JPEG", quality=92)
@@ -127,7 +129,10 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mic, camera = room(folder)
-        with Lab(folder) as lab, Chrome(mic, flags=[f"--use-file-for-fake-video-capture={camera}"], size=(920, 1000)) as chrome:
+        with (
+            Lab(folder) as lab,
+            Chrome(mic, flags=[f"--use-file-for-fake-video-capture={camera}"], size=(920, 1000)) as chrome,
+        ):
             for widget in names or list(CELLS):
                 notebook = chrome.open(lab, lab.notebook(widget, [BEGIN + CELLS[widget]]))
                 notebook.run_all()
