@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb.audio.player import player_html
 from realtime_nb.batching import Job, frame_of, run
 from realtime_nb.display import plain
 from realtime_nb.errors import ConfigError
@@ -75,7 +76,7 @@ class Comparison:
         row = job.row()
         title = ", ".join(f"{name} {row[name]}" for name in self._names)
         words = plain(row.get("text") or row.get("error") or "")
-        player = "" if job.audio is None else job.audio._repr_html_()
+        player = "" if job.audio is None else player_html(job.audio, voice="model")
         return (
             '<div style="border:1px solid #8886;border-radius:6px;padding:8px">'
             f'<div style="font-weight:600">{escape(plain(title))}</div>'

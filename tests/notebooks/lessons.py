@@ -3,6 +3,7 @@
 ``python tests/notebooks/lessons.py [NAME ...]`` runs lessons (by default all) on the local engine and records them,
 then plays them from what was recorded and keeps those outputs: what a reader sees is what a test finds. Cells tagged
 ``nbval-skip`` open a socket or a model of their own: they are run with the engine only, and keep what they gave then.
+With ``--replay`` before the names nothing is recorded: the outputs are drawn again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +73,20 @@ def ran(notebook: Path, mode: str | None) -> Any:
 
 
 def record(notebook: Path) -> None:
-    """Record a lesson anew, and keep the outputs of its replay."""
+    """Record a lesson anew, and keep the outputs of its replay and of the cells that no replay runs."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
     ran(notebook, "all")
+    if any(map(is_skipped, code_of(nbformat.read(notebook, as_version=4)))):
+        keep(notebook, None)
+    keep(notebook, "none")
+
+
+def keep(notebook: Path, mode: str | None) -> None:
+    """Run a lesson and keep what its cells gave."""
+    shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, mode))}
     book = nbformat.read(notebook, as_version=4)
-    shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, "none"))}
-    if any(map(is_skipped, code_of(book))):
-        shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, None))} | shown
     for count, cell in enumerate(code_of(book), 1):
-        cell.outputs, cell.execution_count = shown[cell.id], count
+        cell.outputs, cell.execution_count = shown.get(cell.id, cell.outputs), count
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
@@ -87,6 +94,9 @@ def record(notebook: Path) -> None:
 
 
 if __name__ == "__main__":
+    make, names = record, sys.argv[1:]
+    if names[:1] == ["--replay"]:
+        make, names = partial(keep, mode="none"), names[1:]
     for lesson in lessons():
-        if not sys.argv[1:] or any(name in lesson.stem for name in sys.argv[1:]):
-            record(lesson)
+        if not names or any(name in lesson.stem for name in names):
+            make(lesson)
