@@ -117,6 +117,14 @@ def test_a_place_that_cannot_be_written_is_a_warning(
         assert session.say("Hello.").text == "Answer 1."
 
 
+def wait_for_words(root: Path, words: str) -> None:
+    """Wait until the log's own thread has written them."""
+    end = time.monotonic() + 30
+    while not any(words in path.read_text(encoding="utf-8") for path in root.glob("*/events.jsonl")):
+        assert time.monotonic() < end, f"{words!r} was not written"
+        time.sleep(0.01)
+
+
 def test_a_full_disk_is_one_warning(root: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session goes on; what was kept before stays."""
 
@@ -127,6 +135,7 @@ def test_a_full_disk_is_one_warning(root: Path, server: ScriptedServer, monkeypa
         warnings.simplefilter("always")
         with rt.connect(server.url) as session:
             session.say("Hello.")
+            wait_for_words(root, "Answer 1.")
             monkeypatch.setattr(Writer, "add", full)
             assert session.say("And?").text == "Answer 2."
             assert session.say("And?").text == "Answer 3."

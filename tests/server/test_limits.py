@@ -265,6 +265,64 @@ def test_bytes_of_a_body(serve: Any, beyond: int) -> None:
     assert status == (413 if beyond > 0 else 200)
 
 
+@around
+def test_calls_by_webrtc(serve: Any, beyond: int) -> None:
+    """So many calls at once; one more is told to try again later."""
+    pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
+    import httpx
+
+    from realtime_nb.webrtc import EVENTS
+    from realtime_nb.webrtc.peer import offer, open_peer
+
+    serving = serve(ServerOptions(rtc_calls=2))
+    headers = {**serving.headers, "Content-Type": "application/sdp"}
+
+    async def scenario() -> list[int]:
+        peers = [open_peer() for _ in range(2 + beyond)]
+        try:
+            async with httpx.AsyncClient(base_url=serving.http, headers=headers, trust_env=False) as http:
+                for peer in peers:
+                    peer.createDataChannel(EVENTS)
+                    peer.addTransceiver("audio")
+                offered = [await offer(peer, ("127.0.0.1",)) for peer in peers]
+                return [(await http.post("/v1/realtime/calls", content=sdp)).status_code for sdp in offered]
+        finally:
+            for peer in peers:
+                await peer.close()
+
+    assert asyncio.run(scenario()) == [201, 201, 429][: 2 + beyond]
+
+
+@around
+def test_silence_of_a_call_by_webrtc(monkeypatch: pytest.MonkeyPatch, beyond: int) -> None:
+    """A call whose peer is silent for so long is over; one that was silent a beat less is not."""
+    peers = pytest.importorskip("realtime_nb.webrtc.peer", reason="calls by WebRTC need aiortc")
+    silence_s = ServerOptions(rtc_silence_s=5.0).rtc_silence_s
+    begin = asyncio.sleep
+
+    async def scenario() -> bool:
+        clock = Clock()
+
+        async def beat(seconds: float) -> None:
+            clock.now += seconds
+            if clock.now > silence_s + beyond:
+                await asyncio.Event().wait()
+            await begin(0)
+
+        async def nothing(_peer: object) -> int:
+            return 7
+
+        monkeypatch.setattr(peers.asyncio, "sleep", beat)
+        monkeypatch.setattr(peers, "_packets_received", nothing)
+        waiting = asyncio.ensure_future(peers.until_silent(SimpleNamespace(), silence_s))
+        for _ in range(40):
+            await begin(0)
+        waiting.cancel()
+        return waiting.done() and not waiting.cancelled()
+
+    assert asyncio.run(scenario()) is (beyond > 0)  # the first beat is news: silence counts from there
+
+
 def test_every_limit_is_tested_here() -> None:
     """No limit goes untested: each name stands in this file."""
     source = Path(__file__).read_text()
