@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from realtime_nb.errors import ConnectError, ServerError
+from realtime_nb.errors import ServerError
 from realtime_nb.secret import Secret
 from realtime_nb.target import Auth
-from realtime_nb.transports.websocket import is_loopback, safe_url
+from realtime_nb.transports.http import Answer, post
+from realtime_nb.transports.websocket import safe_url
 
 __all__ = ["Control"]
 
 TIMEOUT_S = 10.0
-MAX_ANSWER_BYTES = 1 << 20
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The key goes where it was meant to go."""
-
-    def redirect_request(self, *_args: Any, **_options: Any) -> None:
-        return None
 
 
 class Control:
@@ -73,36 +62,14 @@ class Control:
         ConnectError
             The server cannot be reached.
         """
-        await asyncio.to_thread(self._post, f"{self._calls}/{quote(call_id, safe='')}/{doing}", body)
-
-    def _post(self, url: str, body: Mapping[str, Any] | None) -> None:
-        fault = self._try(url, body)
-        if fault is not None:  # out here: the frames below hold the headers
-            raise fault
-
-    def _try(self, url: str, body: Mapping[str, Any] | None) -> ServerError | ConnectError | None:
-        handlers: list[Any] = [_NoRedirect()]
-        if is_loopback(url):
-            handlers.append(urllib.request.ProxyHandler({}))
+        url = f"{self._calls}/{quote(call_id, safe='')}/{doing}"
         data = b"" if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method="POST")  # noqa: S310 - http(s), made above
-        for name, value in self._headers.items():
-            request.add_header(name, value.reveal() if isinstance(value, Secret) else value)
-        try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as answer:
-                answer.read(MAX_ANSWER_BYTES)
-        except urllib.error.HTTPError as refusal:
-            return self._refused(refusal)
-        except (OSError, HTTPException) as fault:
-            why = str(getattr(fault, "reason", fault)) or type(fault).__name__
-            return ConnectError(f"no connection to {safe_url(url)}: {why}", hint="realtime-nb serve --sip")
-        return None
+        headers = {"Content-Type": "application/json", **self._headers}
+        answer = await post(url, data, headers, timeout_s=TIMEOUT_S, hint="realtime-nb serve --sip")
+        if not answer.ok:
+            raise self._refused(answer)
 
-    def _refused(self, refusal: urllib.error.HTTPError) -> ServerError:
-        try:
-            said = json.loads(refusal.read(MAX_ANSWER_BYTES))["error"]
-            words, code, param = str(said["message"]), said.get("code"), said.get("param")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            words, code, param = f"HTTP {refusal.code}", None, None
-        words = words if self.key is None else self.key.redact(words)
-        return ServerError(f"{words} (HTTP {refusal.code})", code=code, param=param)
+    def _refused(self, answer: Answer) -> ServerError:
+        words = answer.refusal if self.key is None else self.key.redact(answer.refusal)
+        said = answer.error
+        return ServerError(f"{words} (HTTP {answer.status})", code=said.get("code"), param=said.get("param"))

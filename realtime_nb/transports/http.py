@@ -18,6 +18,7 @@ from realtime_nb.transports.websocket import is_loopback, safe_url
 __all__ = ["Answer", "post"]
 
 MAX_ANSWER_BYTES = 1 << 20
+NEARBY = 'rt.connect("local")  # needs no network'
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,23 @@ class Answer:
     text: str
 
     @property
+    def ok(self) -> bool:
+        """Whether it did what was asked."""
+        return 200 <= self.status < 300
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error it tells of, with its ``message``; empty where it tells of none."""
+        try:
+            said = json.loads(self.text)["error"]
+        except (ValueError, KeyError, TypeError):
+            return {}
+        return said if isinstance(said, dict) and "message" in said else {}
+
+    @property
     def refusal(self) -> str:
         """Why it refuses, in its own words if it has any."""
-        try:
-            return str(json.loads(self.text)["error"]["message"])
-        except (ValueError, KeyError, TypeError):
-            return f"HTTP {self.status}"
+        return str(self.error["message"]) if self.error else f"HTTP {self.status}"
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -54,7 +66,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str | Secret], *, timeout_s: float) -> Answer:
+async def post(
+    url: str, body: bytes, headers: Mapping[str, str | Secret], *, timeout_s: float, hint: str = NEARBY
+) -> Answer:
     """Post a body.
 
     Parameters
@@ -67,6 +81,8 @@ async def post(url: str, body: bytes, headers: Mapping[str, str | Secret], *, ti
         With the body's type.
     timeout_s : float
         How long it may take, in seconds.
+    hint : str
+        What to do where nothing answers.
 
     Returns
     -------
@@ -78,13 +94,15 @@ async def post(url: str, body: bytes, headers: Mapping[str, str | Secret], *, ti
     ConnectError
         Nothing answers there; it names the URL, never a key.
     """
-    answer = await asyncio.to_thread(_try, url, body, headers, timeout_s)
+    answer = await asyncio.to_thread(_try, url, body, headers, timeout_s, hint)
     if isinstance(answer, ConnectError):
         raise answer  # out here: the frames below hold the headers
     return answer
 
 
-def _try(url: str, body: bytes, headers: Mapping[str, str | Secret], timeout_s: float) -> Answer | ConnectError:
+def _try(
+    url: str, body: bytes, headers: Mapping[str, str | Secret], timeout_s: float, hint: str
+) -> Answer | ConnectError:
     handlers: list[Any] = [_NoRedirect()]
     if is_loopback(url):
         handlers.append(urllib.request.ProxyHandler({}))
@@ -98,7 +116,7 @@ def _try(url: str, body: bytes, headers: Mapping[str, str | Secret], timeout_s: 
         return _read(refusal)
     except (OSError, HTTPException) as fault:
         why = str(getattr(fault, "reason", fault)) or type(fault).__name__
-        return ConnectError(f"no connection to {safe_url(url)}: {why}", hint='rt.connect("local")  # needs no network')
+        return ConnectError(f"no connection to {safe_url(url)}: {why}", hint=hint)
 
 
 def _read(answer: Any) -> Answer:
