@@ -36,6 +36,8 @@ BATCH: Final = 32
 """Tokens read between two looks at the cancel: a third of a second on one slow core."""
 LONGEST: Final = 400
 """Tokens of an answer when nobody says otherwise: more than two minutes of speech."""
+WRITTEN_SHARE: Final = 4
+"""The part of what it can read and write together that one answer may have, whoever asks: 4,096 of 16,384."""
 CONVERSATIONS: Final = 4
 """That find their own history in the cache; they share its memory."""
 
@@ -232,16 +234,20 @@ class LlamaLlm:
             "return_progress": True,  # a chunk a batch, so that a cancel is seen while it reads
             "temperature": 0,
             "seed": 1,
-            "max_tokens": min(request.max_tokens or LONGEST, LONGEST),
+            "max_tokens": self._most(request),
             **({"grammar": rule} if rule else {}),
         }
         if self._follows_template:
             return {"messages": prompt(request), **asked}
         return {"prompt": transcript(request), "stop": ["\n"], **asked}
 
+    def _most(self, request: ChatRequest) -> int:
+        """Tokens the answer may have."""
+        return min(request.max_tokens or LONGEST, self.context_tokens // WRITTEN_SHARE)
+
     def _fitted(self, request: ChatRequest) -> ChatRequest:
         """The request without its oldest messages, where all of them are more than the model can read."""
-        room = self.context_tokens // 2 - (request.max_tokens or LONGEST) - 600  # of examples and functions
+        room = self.context_tokens // 2 - self._most(request) - 600  # of examples and functions
         kept: list[ChatMessage] = []
         first, *rest = request.messages
         room -= self.count(first.text)

@@ -114,7 +114,7 @@ CATALOGUE: dict[str, Fault] = {
     # the sound that is heard
     "short_commit": Fault(
         "input_audio_buffer_commit_empty",
-        "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
+        "Error committing input audio buffer: buffer too small. Expected at least {bound}ms of audio, "
         "but buffer only has {ms:.2f}ms of audio.",
     ),
     "append_too_large": Fault(

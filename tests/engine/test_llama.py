@@ -154,6 +154,13 @@ def test_a_limit_of_tokens_is_kept_and_told(qwen: LlamaLlm) -> None:
 
 
 # ---------------------------------------------------------------- the cache
+@pytest.mark.parametrize(("asked", "kept"), [(None, 400), (10, 10), (1000, 1000), (4096, 4096), (9000, 4096)])
+def test_as_many_tokens_as_are_asked_for(qwen: LlamaLlm, asked: int | None, kept: int) -> None:
+    """Unasked, it ends before it rambles; asked, it may write all that the protocol allows."""
+    request = ChatRequest((HELPFUL, ChatMessage("user", "Write a long letter.")), max_tokens=asked)
+    assert qwen._body(request)["max_tokens"] == kept
+
+
 def test_what_was_read_is_not_read_again(qwen: LlamaLlm) -> None:
     """The second turn only reads what is new; warming reads for the first."""
     instructions = "You are the guide of a small museum of clocks in a quiet town by the sea."

@@ -88,12 +88,15 @@ def test_sound_that_nobody_commits(make_wire: MakeWire, beyond: int) -> None:
 
 
 @around
-def test_the_shortest_commit(make_wire: MakeWire, beyond: int) -> None:
-    """So much sound can be committed, and not one millisecond less."""
-    wire = make_wire(PUSH_TO_TALK, limits=within(min_commit_ms=100))
-    wire.raw(append((100 + beyond) * MS))
+@pytest.mark.parametrize("shortest", [100, 40])
+def test_the_shortest_commit(make_wire: MakeWire, shortest: int, beyond: int) -> None:
+    """So much sound can be committed, and not one millisecond less; the refusal names the limit that holds."""
+    wire = make_wire(PUSH_TO_TALK, limits=within(min_commit_ms=shortest))
+    wire.raw(append((shortest + beyond) * MS))
     first = wire.send(ev.InputAudioBufferCommit())[0]
     assert isinstance(first, ev.Error if beyond < 0 else ev.InputAudioBufferCommitted)
+    if beyond < 0:
+        assert f"at least {shortest}ms of audio, but buffer only has {shortest - 1}.00ms" in first.error.message
 
 
 @around
@@ -246,16 +249,32 @@ def test_metadata(make_wire: MakeWire, metadata: Callable[[int], dict[str, str]]
         assert first.response.metadata == given
 
 
+def call(words: str) -> fx.Report:
+    """A piece of a call's arguments."""
+    return fx.CallDelta("resp_1", 0, "look", words)
+
+
 @around
-def test_tokens_that_are_written(make_wire: MakeWire, beyond: int) -> None:
-    """Where a response says ``inf`` it writes as many tokens as the option says, and ends there incomplete."""
+@pytest.mark.parametrize("asked", ["inf", 4096])
+@pytest.mark.parametrize(
+    "report",
+    [lambda words: fx.TextDelta("resp_1", words), lambda words: fx.SpeechDelta("resp_1", words), call],
+    ids=["text", "speech", "call"],
+)
+def test_tokens_that_are_written(
+    make_wire: MakeWire, report: Callable[[str], fx.Report], asked: int | str, beyond: int
+) -> None:
+    """No response writes more tokens than the option says, in whatever form: there it is stopped, incomplete."""
     wire = make_wire(limits=within(max_output_tokens=5))
-    wire.send(ev.ResponseCreate())
-    wire.report(fx.SpeechDelta("resp_1", " ".join("word" for _ in range(5 + beyond))))
+    wire.raw(respond(max_output_tokens=asked))
+    assert wire.last(fx.Generate).request.max_output_tokens == (None if asked == "inf" else 5)
+    wire.report(*(report("word ") for _ in range(5 + beyond)))
     wire.report(fx.Generated("resp_1", "stop"))
     response = wire.last(ev.ResponseDone).response
     assert response.status == ("incomplete" if beyond > 0 else "completed")
     assert response.usage.output_token_details.text_tokens == min(5, 5 + beyond)
+    assert (fx.Stop("resp_1") in wire.asked) is (beyond > 0)
+    assert response.output[0].status == response.status
 
 
 def test_every_limit_is_tested_here() -> None:

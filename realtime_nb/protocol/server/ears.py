@@ -88,7 +88,7 @@ class Ears:
     def commit(self, _event: InputAudioBufferCommit) -> None:
         """Make what is buffered an item; no response comes of it."""
         if self._buffer.ms < self._state.limits.min_commit_ms:
-            raise fault("short_commit", ms=self._buffer.ms)
+            raise fault("short_commit", ms=self._buffer.ms, bound=self._state.limits.min_commit_ms)
         self._state.check_room(self._state.conversation)
         name = self._state.speech or self._state.ids.new("item")
         self._forget_speech()

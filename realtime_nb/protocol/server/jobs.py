@@ -134,7 +134,7 @@ class Job:
         return most if wanted == "inf" else min(wanted, most)
 
     def request(
-        self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: BrainChoice
+        self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: BrainChoice, most: int
     ) -> GenerateRequest:
         """Make what the brain is asked, from what was heard by now.
 
@@ -146,6 +146,8 @@ class Job:
             What it may call.
         choice : BrainChoice
             What of them it must call.
+        most : int
+            Tokens that any response may write.
 
         Returns
         -------
@@ -154,7 +156,6 @@ class Job:
         """
         config = self.config
         listed = [self.source[name] for name in self.context.ids if name in self.source]
-        wanted = config.max_output_tokens
         return GenerateRequest(
             instructions=config.instructions,
             items=tuple(heard for item in listed if (heard := _heard(item, words)) is not None),
@@ -163,7 +164,7 @@ class Job:
             output_modalities=config.output_modalities,
             voice=voice_name(config.voice),
             speed=config.speed,
-            max_output_tokens=None if wanted == "inf" else wanted,
+            max_output_tokens=None if config.max_output_tokens == "inf" else self.limit(most),
             format=config.format,
         )
 
