@@ -18,7 +18,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from realtime_nb.engine.background import Tell, streamed
-from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Llm, Tool
+from realtime_nb.engine.base import (
+    Cancel,
+    ChatDelta,
+    ChatEnd,
+    ChatMessage,
+    ChatRead,
+    ChatRequest,
+    ChatText,
+    Llm,
+    Tool,
+)
 from realtime_nb.engine.chat_prompt import prompt, transcript
 from realtime_nb.engine.grammar import CallReader, grammar, openings
 from realtime_nb.engine.machine import cores
@@ -152,6 +162,8 @@ class LlamaLlm:
             last = chunk if "timings" in chunk else last
             read = chunk.get("prompt_progress") or read
             text = _text(chunk)
+            if text and not pieces and read:
+                yield ChatRead(*_reading(read))
             if text := text if said else text.lstrip():
                 said, pieces = said + text, pieces + 1
                 yield from (reader.feed(text) if reader else [ChatText(text)])
@@ -160,10 +172,7 @@ class LlamaLlm:
         if reader and not cancel.is_set():
             yield from reader.finish()
         reason = "cancelled" if cancel.is_set() else _reason(last, reader)
-        cached = int(read.get("cache", 0))
-        yield ChatEnd(
-            reason, int(read.get("total", cached)), cached, last.get("timings", {}).get("predicted_n", pieces)
-        )
+        yield ChatEnd(reason, *_reading(read), last.get("timings", {}).get("predicted_n", pieces))
 
     # ---------------------------------------------------------------- inside
     def _written(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
@@ -340,6 +349,12 @@ def _loops(said: str) -> bool:
 def _prompt_text(body: Chunk) -> str:
     """The prompt as a text of which only the likeness to others matters."""
     return body["prompt"] if "prompt" in body else "".join(f"{m['role']}\0{m['content']}\0" for m in body["messages"])
+
+
+def _reading(progress: Chunk) -> tuple[int, int]:
+    """Tokens of the prompt, and how many of them were in the cache."""
+    cached = int(progress.get("cache", 0))
+    return int(progress.get("total", cached)), cached
 
 
 def _text(chunk: Chunk) -> str:

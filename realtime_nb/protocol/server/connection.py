@@ -137,6 +137,7 @@ class ServerConnection:
             fx.TranscribedDelta: transcripts.delta,
             fx.Transcribed: transcripts.heard,
             fx.TranscriptionFailed: transcripts.failed,
+            fx.PromptRead: responses.read,
             fx.TextDelta: responses.text,
             fx.SpeechDelta: responses.speech,
             fx.CallDelta: responses.call,

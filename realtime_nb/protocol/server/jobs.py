@@ -10,7 +10,7 @@ import msgspec
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.context import Context, cached_split
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.effects import Generated, GenerateRequest
+from realtime_nb.protocol.effects import Generated, GenerateRequest, PromptRead
 from realtime_nb.protocol.events import (
     Response,
     ResponseAudio,
@@ -120,6 +120,8 @@ class Job:
         self.stage = Stage.WAITING
         self.generated: Generated | None = None
         """The brain's own report, once it is done."""
+        self.read: PromptRead | None = None
+        """What it has read, where it says so before."""
         self.reserved = 0
         """Tokens taken from the rate limit."""
 
@@ -203,10 +205,11 @@ class Job:
         Returns
         -------
         Usage
-            With all sub-fields; without the brain's own report (it was cut short) nothing counts as cached.
+            With all sub-fields. Of what was cut before the brain had read, nothing counts as cached.
         """
         told = self.generated or Generated(self.id, "stop")
-        read = cached_split(self.context, told.prompt_tokens, told.cached_tokens)
+        source = self.generated or self.read or told
+        read = cached_split(self.context, source.prompt_tokens, source.cached_tokens)
         cut = told.reason == "length" and "audio" in self.config.output_modalities
         wrote = self.output.tokens(0 if cut else told.output_text_tokens)  # words never spoken are not counted
         input_tokens = read.text_tokens + read.audio_tokens + read.image_tokens

@@ -10,6 +10,7 @@ from realtime_nb.protocol.effects import (
     Generate,
     Generated,
     GenerationFailed,
+    PromptRead,
     SpeechDelta,
     Stop,
     TextDelta,
@@ -248,6 +249,11 @@ class Responses:
             self.consider()
 
     # ------------------------------------------------------------ reported
+    def read(self, report: PromptRead) -> None:
+        """The brain knows what it was asked."""
+        if job := self._jobs.get(report.response_id):
+            job.read = report
+
     def text(self, report: TextDelta) -> None:
         """Some words of a written answer. A smaller limit of its own the brain was told, and counts better than we."""
         if job := self._writing(report.response_id):
