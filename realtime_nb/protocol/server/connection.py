@@ -161,6 +161,11 @@ class ServerConnection:
         return self._state.conversation
 
     @property
+    def responding(self) -> bool:
+        """Whether a response is under way in the conversation: thinking, speaking, or waiting for a tool."""
+        return self._responses.is_active
+
+    @property
     def closed(self) -> bool:
         """Whether it is over; then nothing that is put in has an effect."""
         return self._closed

@@ -117,6 +117,11 @@ class Responses:
         self._begin(configure(self._session, ResponseParams()), self._state.conversation, "quiet")
 
     @property
+    def is_active(self) -> bool:
+        """Whether one is under way in the conversation, whatever it waits for."""
+        return self._default is not None
+
+    @property
     def _session(self) -> Session:
         """The session. In one that only transcribes, nothing gets as far as to ask."""
         return self._state.talks or Session()
