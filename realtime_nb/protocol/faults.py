@@ -118,7 +118,7 @@ CATALOGUE: dict[str, Fault] = {
         "but buffer only has {ms:.2f}ms of audio.",
     ),
     "append_too_large": Fault(
-        "invalid_value", "Invalid 'audio': {size} bytes of audio in one event; at most {bound} are allowed.", "audio"
+        "invalid_value", "Invalid 'audio': {size} bytes of base64 in one event; at most {bound} are allowed.", "audio"
     ),  # ours
     "buffer_full": Fault(
         "input_audio_buffer_full",

@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     event_bytes: int = 16 * MIB
     """One frame of the client."""
     append_bytes: int = 15 * MIB
-    """The audio of one ``input_audio_buffer.append``, decoded."""
+    """The audio of one ``input_audio_buffer.append``, as it is sent: in base64; refused before the frame is."""
     min_commit_ms: int = 100
     """The least sound that ``input_audio_buffer.commit`` takes."""
     audio_buffer_s: float = 600.0

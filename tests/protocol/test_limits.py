@@ -56,10 +56,17 @@ def test_bytes_of_an_event(make_wire: MakeWire, beyond: int) -> None:
 
 @around
 def test_bytes_of_an_append(make_wire: MakeWire, beyond: int) -> None:
-    """One append carries so much sound, counted decoded."""
-    wire = make_wire(limits=within(append_bytes=480))
-    events = wire.raw(append(480 + 2 * beyond))  # whole samples
+    """One append carries so much sound, counted as it is sent."""
+    wire = make_wire(limits=within(append_bytes=640))
+    events = wire.raw(append(480 + 2 * beyond))  # whole samples; base64 comes in fours: 640, 640 and 644 bytes
     assert [event.error.code for event in events] == (["invalid_value"] if beyond > 0 else [])
+
+
+def test_the_largest_append_is_an_event_that_may_be() -> None:
+    """Before a frame is so large that the connection ends, its sound is so long that an error says so."""
+    limits = Limits()
+    largest = append(limits.append_bytes // 4 * 3)
+    assert limits.append_bytes < len(largest) < limits.event_bytes - 1024
 
 
 @around

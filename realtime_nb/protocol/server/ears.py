@@ -15,7 +15,7 @@ from realtime_nb.protocol.events import (
     InputAudioBufferTimeoutTriggered,
 )
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.formats import bytes_to_ms, sample_bytes
+from realtime_nb.protocol.formats import base64_bytes, bytes_to_ms, sample_bytes
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import AnySession
 
@@ -61,8 +61,8 @@ class Ears:
     def append(self, event: InputAudioBufferAppend) -> None:
         """Keep more sound, and give it to the detector."""
         limits, buffer = self._state.limits, self._buffer
-        if len(event.audio) > limits.append_bytes:
-            raise fault("append_too_large", size=len(event.audio), bound=limits.append_bytes)
+        if (size := base64_bytes(len(event.audio))) > limits.append_bytes:
+            raise fault("append_too_large", size=size, bound=limits.append_bytes)
         if len(event.audio) % sample_bytes(buffer.format):
             raise fault("bad_audio", param="audio")
         if not event.audio:
