@@ -107,6 +107,23 @@ def test_the_shortest_commit(make_wire: MakeWire, shortest: int, beyond: int) ->
 
 
 @around
+def test_bytes_of_a_retrieved_item(make_wire: MakeWire, beyond: int) -> None:
+    """An item is retrieved with so much sound, counted as it is sent; with more it comes without its sound."""
+    wire = make_wire(PUSH_TO_TALK, limits=within(item_bytes=6404))
+    wire.raw(append(4802 + 2 * beyond))  # whole samples; base64 comes in fours: 6400, 6404 and 6408 bytes
+    wire.send(ev.InputAudioBufferCommit())
+    wire.report(fx.Transcribed(wire.last(fx.Transcribe).item_id, "Hello."))
+    (retrieved,) = wire.send(ev.ConversationItemRetrieve(item_id=str(wire.server.conversation.last)))
+    part = retrieved.item.content[0]
+    assert len(part.audio or b"") == (0 if beyond > 0 else 4802 + 2 * beyond)
+
+
+def test_a_retrieved_item_is_an_event_that_openai_agents_can_read() -> None:
+    """It reads messages of 8 MiB, and ends at a larger one."""
+    assert Limits().item_bytes + 32 * 1024 < 8 * 1024 * 1024
+
+
+@around
 def test_items_of_a_conversation(make_wire: MakeWire, beyond: int) -> None:
     """The conversation holds so many items; when one is deleted there is room again."""
     wire = make_wire(limits=within(items=3))
