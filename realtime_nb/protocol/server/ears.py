@@ -139,6 +139,7 @@ class Ears:
             start_ms = round(self._speech_start_ms)
             state.send(InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=state.speech))
         if state.turn_detection.interrupt_response:
+            state.playing_until = min(state.playing_until, state.now)  # the client is silent, too
             self._responses.interrupt()
             self._playback.interrupt()
 

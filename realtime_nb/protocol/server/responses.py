@@ -252,6 +252,8 @@ class Responses:
         if worth:
             self._begin(configure(self._session, ResponseParams()), state.conversation, "turn")
             self.consider()
+        else:
+            self._quiet.arm()
 
     # ------------------------------------------------------------ reported
     def read(self, report: PromptRead) -> None:
