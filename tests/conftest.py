@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from realtime_nb.engine.build import Engine
 
+STAGES = ("kokoro", "llama", "moonshine", "piper", "silero", "smart_turn")
+"""The modules that an engine imports side by side."""
 DATA = Path(__file__).parent / "data"
 os.environ["REALTIME_NB_LOG"] = "0"  # for child processes, too: no test writes to the folder of whoever runs it
 
@@ -56,6 +59,8 @@ def real_engine(engine_weights: Mapping[str, Path]) -> Iterator[Engine]:
     """The models that the engine chooses on this machine, loaded once for all tests."""
     from realtime_nb.engine.build import build_engine
 
+    for name in STAGES:  # CPython 3.11 trips over two threads that parse at once, as pytest does with what is imported
+        importlib.import_module(f"realtime_nb.engine.{name}")
     assert engine_weights
     engine = build_engine()
     yield engine

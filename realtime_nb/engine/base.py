@@ -25,6 +25,7 @@ __all__ = [
     "ChatDelta",
     "ChatEnd",
     "ChatMessage",
+    "ChatRead",
     "ChatRequest",
     "ChatText",
     "Llm",
@@ -142,6 +143,14 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatRead:
+    """The prompt was read: a brain that knows this before its first word says it once, for answers that are cut off."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatText:
     """A piece of the answer, as it is written."""
 
@@ -173,7 +182,7 @@ class ChatEnd:
     output_tokens: int
 
 
-ChatDelta = ChatText | ChatCallDelta | ChatEnd
+ChatDelta = ChatRead | ChatText | ChatCallDelta | ChatEnd
 
 
 @runtime_checkable

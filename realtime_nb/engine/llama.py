@@ -18,7 +18,17 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from realtime_nb.engine.background import Tell, streamed
-from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Llm, Tool
+from realtime_nb.engine.base import (
+    Cancel,
+    ChatDelta,
+    ChatEnd,
+    ChatMessage,
+    ChatRead,
+    ChatRequest,
+    ChatText,
+    Llm,
+    Tool,
+)
 from realtime_nb.engine.chat_prompt import prompt, transcript
 from realtime_nb.engine.grammar import CallReader, grammar, openings
 from realtime_nb.engine.machine import cores
@@ -36,6 +46,8 @@ BATCH: Final = 32
 """Tokens read between two looks at the cancel: a third of a second on one slow core."""
 LONGEST: Final = 400
 """Tokens of an answer when nobody says otherwise: more than two minutes of speech."""
+WRITTEN_SHARE: Final = 4
+"""The part of what it can read and write together that one answer may have, whoever asks: 4,096 of 16,384."""
 CONVERSATIONS: Final = 4
 """That find their own history in the cache; they share its memory."""
 
@@ -150,6 +162,8 @@ class LlamaLlm:
             last = chunk if "timings" in chunk else last
             read = chunk.get("prompt_progress") or read
             text = _text(chunk)
+            if text and not pieces and read:
+                yield ChatRead(*_reading(read))
             if text := text if said else text.lstrip():
                 said, pieces = said + text, pieces + 1
                 yield from (reader.feed(text) if reader else [ChatText(text)])
@@ -158,10 +172,7 @@ class LlamaLlm:
         if reader and not cancel.is_set():
             yield from reader.finish()
         reason = "cancelled" if cancel.is_set() else _reason(last, reader)
-        cached = int(read.get("cache", 0))
-        yield ChatEnd(
-            reason, int(read.get("total", cached)), cached, last.get("timings", {}).get("predicted_n", pieces)
-        )
+        yield ChatEnd(reason, *_reading(read), last.get("timings", {}).get("predicted_n", pieces))
 
     # ---------------------------------------------------------------- inside
     def _written(self, request: ChatRequest, cancel: Cancel) -> Iterator[Chunk]:
@@ -232,16 +243,20 @@ class LlamaLlm:
             "return_progress": True,  # a chunk a batch, so that a cancel is seen while it reads
             "temperature": 0,
             "seed": 1,
-            "max_tokens": min(request.max_tokens or LONGEST, LONGEST),
+            "max_tokens": self._most(request),
             **({"grammar": rule} if rule else {}),
         }
         if self._follows_template:
             return {"messages": prompt(request), **asked}
         return {"prompt": transcript(request), "stop": ["\n"], **asked}
 
+    def _most(self, request: ChatRequest) -> int:
+        """Tokens the answer may have."""
+        return min(request.max_tokens or LONGEST, self.context_tokens // WRITTEN_SHARE)
+
     def _fitted(self, request: ChatRequest) -> ChatRequest:
         """The request without its oldest messages, where all of them are more than the model can read."""
-        room = self.context_tokens // 2 - (request.max_tokens or LONGEST) - 600  # of examples and functions
+        room = self.context_tokens // 2 - self._most(request) - 600  # of examples and functions
         kept: list[ChatMessage] = []
         first, *rest = request.messages
         room -= self.count(first.text)
@@ -334,6 +349,12 @@ def _loops(said: str) -> bool:
 def _prompt_text(body: Chunk) -> str:
     """The prompt as a text of which only the likeness to others matters."""
     return body["prompt"] if "prompt" in body else "".join(f"{m['role']}\0{m['content']}\0" for m in body["messages"])
+
+
+def _reading(progress: Chunk) -> tuple[int, int]:
+    """Tokens of the prompt, and how many of them were in the cache."""
+    cached = int(progress.get("cache", 0))
+    return int(progress.get("total", cached)), cached
 
 
 def _text(chunk: Chunk) -> str:

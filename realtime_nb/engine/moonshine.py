@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_nb.engine.base import Samples, Transcription
+from realtime_nb.engine.hints import Expected, keywords
 from realtime_nb.engine.ort import Cancelled, Model
 from realtime_nb.engine.silero import SileroVad
 from realtime_nb.errors import ConfigError
@@ -38,6 +39,9 @@ _SURE_SPEECH_S: Final = 0.3
 """With less speech than this, the answer "You" is what the model says to noise."""
 _LOOP_TOKENS, _LOOP_TIMES = 12, 4
 """A phrase said this often in a row, and this long altogether, is a loop and no speech."""
+
+Feeds = dict[str, NDArray[np.generic]]
+"""What the decoder is given."""
 
 
 class Tokenizer:
@@ -103,9 +107,10 @@ class MoonshineAsr:
         self._encoder = Model(files["encoder_model.ort"])
         self._decoder = Model(files["decoder_model_merged.ort"])
         self._tokenizer = Tokenizer(files["tokenizer.bin"].read_bytes())
+        self._numbers = {piece: number for number, piece in enumerate(self._tokenizer.pieces) if piece not in _MARKS}
         self._vad = vad
         self._growing = tuple(name for name in self._decoder.outputs if ".decoder." in name)
-        list(self._tokens(np.zeros(_RATE, dtype=np.float32), threading.Event()))  # once, so that nobody waits for it
+        self._heard(np.zeros(_RATE, dtype=np.float32), threading.Event())  # once, so that nobody waits for it
 
     def transcribe(
         self, samples: Samples, *, cancel: threading.Event, language: str | None = None, prompt: str | None = None
@@ -121,7 +126,7 @@ class MoonshineAsr:
         language : str, optional
             ``en`` or a variety of it.
         prompt : str, optional
-            Taken and not used: this model reads no prompt.
+            Keywords that are written where they fit the sound nearly as well: see :mod:`.hints`.
 
         Returns
         -------
@@ -133,15 +138,15 @@ class MoonshineAsr:
         ConfigError
             If another language is asked for.
         """
-        del prompt
         _check_language(language)
+        expected = Expected(words, self._numbers) if (words := keywords(prompt)) else None
         found: list[tuple[int, float]] = []
         for start, end in pairwise(quiet_cuts(samples)):
             piece = samples[start:end]
             speech_s = self._vad.speech_s(piece, enough_s=_SURE_SPEECH_S)
             if speech_s < _LEAST_SPEECH_S:
                 continue
-            tokens = _unlooped(self._tokens(piece, cancel))
+            tokens = self._heard(piece, cancel, expected)
             if speech_s >= _SURE_SPEECH_S or not self._is_noise_word(tokens):
                 found += tokens
         logprobs = tuple((self._tokenizer.text([token]), logprob) for token, logprob in found)
@@ -151,33 +156,47 @@ class MoonshineAsr:
     def _is_noise_word(self, tokens: Sequence[tuple[int, float]]) -> bool:
         return self._tokenizer.text([token for token, _ in tokens]).strip(" .,!?").lower() == "you"
 
-    def _tokens(self, piece: Samples, cancel: threading.Event) -> Iterator[tuple[int, float]]:
-        """Decode greedily: each token and its natural-log probability."""
+    def _heard(
+        self, piece: Samples, cancel: threading.Event, expected: Expected | None = None
+    ) -> list[tuple[int, float]]:
+        """Write a piece down, with the keywords that are expected where they fit."""
         sound = np.pad(piece, (0, max(0, _SHORTEST - len(piece)))).astype(np.float32, copy=False)[None]
         heard = np.ones(sound.shape, dtype=np.int64)
         try:
             (states,) = self._encoder.run({"input_values": sound, "attention_mask": heard}, cancel=cancel)
         except Cancelled:
-            return
-        feeds = self._first_feeds(states, heard)
-        outputs = self._decoder.outputs
-        for _ in range(int(len(piece) / _RATE * _TOKENS_PER_S) + 3):
+            return []
+        feeds, most = self._first_feeds(states, heard), int(len(piece) / _RATE * _TOKENS_PER_S) + 3
+        plain = _unlooped(self._tokens(feeds, most, cancel))
+        if expected is None:
+            return plain
+        favoured = _unlooped(self._tokens(feeds, most, cancel, expected))
+        return max(
+            plain, favoured, key=lambda tokens: expected.count(self._tokenizer.text([each for each, _ in tokens]))
+        )
+
+    def _tokens(
+        self, feeds: Feeds, most: int, cancel: threading.Event, expected: Expected | None = None
+    ) -> Iterator[tuple[int, float]]:
+        """Decode greedily: each token and its natural-log probability."""
+        outputs, written = self._decoder.outputs, b""
+        for _ in range(most):
             if cancel.is_set():
                 return
             results = dict(zip(outputs, self._decoder.run(feeds, outputs), strict=True))
-            token, logprob = _best(results.pop("logits")[0, -1])
+            logits = results.pop("logits")[0, -1]
+            token = int((logits if expected is None else expected.favour(logits, written)).argmax())
             if token == _END:
                 return
-            yield token, logprob
-            feeds |= {name.replace("present", "past_key_values"): value for name, value in results.items()}
+            yield token, _logprob(logits, token)
+            written += self._tokenizer.pieces[token]
+            feeds = feeds | {name.replace("present", "past_key_values"): value for name, value in results.items()}
             feeds |= {"input_ids": np.array([[token]]), "use_cache_branch": np.array([True])}
             outputs = ("logits", *self._growing)  # what was heard stays; only what was written grows
 
-    def _first_feeds(self, states: NDArray[np.float32], heard: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+    def _first_feeds(self, states: NDArray[np.float32], heard: NDArray[np.int64]) -> Feeds:
         empty = np.zeros((1, _HEADS, 0, _HEAD_SIZE), dtype=np.float32)
-        feeds: dict[str, NDArray[np.generic]] = {
-            name: empty for name in self._decoder.inputs if name.startswith("past_key_values")
-        }
+        feeds: Feeds = {name: empty for name in self._decoder.inputs if name.startswith("past_key_values")}
         return feeds | {
             "encoder_attention_mask": heard,
             "encoder_hidden_states": states,
@@ -215,9 +234,8 @@ def _loop(tokens: Sequence[int]) -> int:
     return 0
 
 
-def _best(logits: NDArray[np.float32]) -> tuple[int, float]:
-    token = int(logits.argmax())
-    return token, -float(np.log(np.exp(logits - logits[token]).sum()))
+def _logprob(logits: NDArray[np.float32], token: int) -> float:
+    return -float(np.log(np.exp(logits - logits[token]).sum()))
 
 
 def quiet_cuts(samples: Samples, *, longest_s: float = _LONGEST_S, rate: int = _RATE) -> list[int]:

@@ -17,12 +17,20 @@ from typing import Final, Literal
 
 from realtime_nb.audio.formats import WireFormat
 from realtime_nb.audio.resample import Resampler
-from realtime_nb.engine.base import Cancel, ChatCallDelta, ChatEnd, ChatText
+from realtime_nb.engine.base import Cancel, ChatCallDelta, ChatEnd, ChatRead, ChatText
 from realtime_nb.engine.build import Engine
 from realtime_nb.engine.clauses import Clauses, speakable
 from realtime_nb.engine.dialogue import Describe, chat_request, system_message, tools_of
 from realtime_nb.engine.hearing import wire
-from realtime_nb.protocol.effects import CallDelta, Generated, GenerateRequest, Report, SpeechDelta, TextDelta
+from realtime_nb.protocol.effects import (
+    CallDelta,
+    Generated,
+    GenerateRequest,
+    PromptRead,
+    Report,
+    SpeechDelta,
+    TextDelta,
+)
 from realtime_nb.protocol.formats import bytes_to_ms
 from realtime_nb.protocol.tools import FunctionTool
 from realtime_nb.protocol.usage import audio_out_tokens
@@ -96,6 +104,8 @@ class Pipeline:
         for piece in self._engine.llm.chat(chat, cancel=cancel):
             if isinstance(piece, ChatEnd):
                 end = piece
+            elif isinstance(piece, ChatRead):
+                emit(PromptRead(response_id, piece.prompt_tokens, piece.cached_tokens))
             elif isinstance(piece, ChatText):
                 mouth.say(piece.text)
             elif isinstance(piece, ChatCallDelta):

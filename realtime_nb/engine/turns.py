@@ -169,6 +169,7 @@ class TurnDetector:
         self._time_ms = 0.0  # of all sound that was fed
         self._tape: _Tape | None = None
         self._gate: NoiseGate | None = None
+        self._state: _Listening | _Speaking = _Listening()
         self._rules = _rules(detection)
         self.responding = self.playing = False
         louder_db = self._barge_in.louder_db
@@ -186,13 +187,20 @@ class TurnDetector:
             As in its ``noise_reduction``.
         """
         if reduction != (self._gate and self._gate.reduction):
-            self._gate = NoiseGate(reduction) if reduction else None
-            self.forget()
+            self._change_gate(NoiseGate(reduction) if reduction else None)
         before, self._rules = self._rules, _rules(detection)
         if self._rules is None or before is None:
             self.forget()
         elif isinstance(self._state, _Speaking):
             self._state.hold_ms = self._rules.unsure_ms
+
+    def _change_gate(self, gate: NoiseGate | None) -> None:
+        """Listen through another gate; a turn under way goes on, and so does its silence."""
+        turn, tape = self._state, self._tape
+        self._gate = gate
+        self.forget()
+        if isinstance(turn, _Speaking):
+            self._state, self._tape = turn, tape
 
     def forget(self) -> None:
         """Begin afresh: what was heard so far belongs to no turn any more. The time runs on."""
@@ -204,7 +212,7 @@ class TurnDetector:
         self._frames = 0
         self._origin_ms = self._time_ms
         self._floor_ms = self._time_ms  # before it, no turn can begin
-        self._state: _Listening | _Speaking = _Listening()
+        self._state = _Listening()
         if self._tape is not None:
             self._tape = _Tape(self._tape.format, self._time_ms)
 

@@ -41,6 +41,7 @@ __all__ = [
     "PlaybackCleared",
     "PlaybackStarted",
     "PlaybackStopped",
+    "PromptRead",
     "Report",
     "Send",
     "SpeechDelta",
@@ -290,6 +291,14 @@ class TranscriptionFailed(_Fact, frozen=True):
     message: str
 
 
+class PromptRead(_Fact, frozen=True):
+    """The model has read; so what a cut answer had in the cache is known, too."""
+
+    response_id: str
+    prompt_tokens: int
+    cached_tokens: int
+
+
 class TextDelta(_Fact, frozen=True):
     """Some words of a written answer."""
 
@@ -375,6 +384,7 @@ Report = (
     | TranscribedDelta
     | Transcribed
     | TranscriptionFailed
+    | PromptRead
     | TextDelta
     | SpeechDelta
     | CallDelta

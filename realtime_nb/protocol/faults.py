@@ -114,11 +114,11 @@ CATALOGUE: dict[str, Fault] = {
     # the sound that is heard
     "short_commit": Fault(
         "input_audio_buffer_commit_empty",
-        "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
+        "Error committing input audio buffer: buffer too small. Expected at least {bound}ms of audio, "
         "but buffer only has {ms:.2f}ms of audio.",
     ),
     "append_too_large": Fault(
-        "invalid_value", "Invalid 'audio': {size} bytes of audio in one event; at most {bound} are allowed.", "audio"
+        "invalid_value", "Invalid 'audio': {size} bytes of base64 in one event; at most {bound} are allowed.", "audio"
     ),  # ours
     "buffer_full": Fault(
         "input_audio_buffer_full",

@@ -8,7 +8,17 @@ from msgspec import Meta
 
 from .base import Value, always
 
-__all__ = ["AudioFormat", "Pcm", "Pcma", "Pcmu", "bytes_per_ms", "bytes_to_ms", "ms_to_bytes", "sample_bytes"]
+__all__ = [
+    "AudioFormat",
+    "Pcm",
+    "Pcma",
+    "Pcmu",
+    "base64_bytes",
+    "bytes_per_ms",
+    "bytes_to_ms",
+    "ms_to_bytes",
+    "sample_bytes",
+]
 
 
 class Pcm(Value, tag="audio/pcm", frozen=True, kw_only=True):
@@ -60,6 +70,22 @@ def sample_bytes(fmt: AudioFormat) -> int:
         2 for PCM, 1 for G.711.
     """
     return 2 if isinstance(fmt, Pcm) else 1
+
+
+def base64_bytes(size: int) -> int:
+    """Say how many bytes a sound takes in an event.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of sound.
+
+    Returns
+    -------
+    int
+        Those of its base64.
+    """
+    return (size + 2) // 3 * 4
 
 
 def bytes_to_ms(size: int, fmt: AudioFormat) -> float:

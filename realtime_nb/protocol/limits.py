@@ -25,11 +25,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     event_bytes: int = 16 * MIB
     """One frame of the client."""
     append_bytes: int = 15 * MIB
-    """The audio of one ``input_audio_buffer.append``, decoded."""
+    """The audio of one ``input_audio_buffer.append``, as it is sent: in base64; refused before the frame is."""
     min_commit_ms: int = 100
     """The least sound that ``input_audio_buffer.commit`` takes."""
     audio_buffer_s: float = 600.0
     """Uncommitted sound; with turn detection the oldest is forgotten, without it the append is refused."""
+    item_bytes: int = 8 * MIB - 64 * 1024
+    """The sound of a retrieved item, in base64; a longer one is left out: openai-agents reads no more than 8 MiB."""
     items: int = 2_000
     """Items in the conversation."""
     responses: int = 8

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -124,17 +125,23 @@ def _attach(hub: Hub, call_id: str) -> LiveSession | Rejection:
 
 def _rejection(hub: Hub, websocket: WebSocket) -> Rejection | None:
     query, headers = websocket.query_params, websocket.headers
-    fault = check_request(query, headers, known=is_known, require_model=hub.options.require_model)
+    named = "model" in _issued(websocket)
+    fault = check_request(query, headers, known=is_known, require_model=hub.options.require_model and not named)
     return fault or (full_house(hub.options.sessions) if hub.is_full else None)
 
 
 def _session(hub: Hub, websocket: WebSocket) -> AnySession:
-    """The settings a session begins with: the server's, and those its secret was issued with."""
-    grant: Grant = websocket.scope[ADMISSION]
-    fields = grant.session or {}
-    transcription = wants_transcription(websocket.query_params) or fields.get("type") == "transcription"
-    session = hub.new_session(transcription=transcription, model=websocket.query_params.get("model"))
+    """The settings a session begins with: the server's, those its secret was issued with, and the model asked for."""
+    query, fields = websocket.query_params, _issued(websocket)
+    transcription = wants_transcription(query) or fields.get("type") == "transcription"
+    session = hub.new_session(transcription=transcription, model=query.get("model", fields.get("model")))
     return merge(session, fields) if fields.get("type") == session.__struct_config__.tag else session
+
+
+def _issued(websocket: WebSocket) -> Mapping[str, Any]:
+    """What the secret was issued with that this connection shows, if it shows one."""
+    grant: Grant = websocket.scope[ADMISSION]
+    return grant.session or {}
 
 
 class _Socket:

@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from realtime_nb.protocol.base import Value
 from realtime_nb.protocol.faults import EventError
-from realtime_nb.protocol.session_config import merge, shown
+from realtime_nb.protocol.session_config import AnySession, merge, shown
 from realtime_nb.protocol.strict import parse, refuse_unknown, to_struct
 from realtime_nb.server.body import read_body
-from realtime_nb.server.catalog import api_models
+from realtime_nb.server.catalog import api_models, is_known
 from realtime_nb.server.ephemeral import LONGEST_S, SHORTEST_S, USUAL_S
 from realtime_nb.server.guard import error_body
 from realtime_nb.server.hub import Hub
@@ -81,7 +81,7 @@ def routes(hub: Hub) -> list[Route]:
         try:
             asked = _secret_request(await read_body(request, hub.options.body_bytes))
             origin = _page_origin(request)
-            session = merge(hub.new_session(transcription=asked.session.get("type") == "transcription"), asked.session)
+            session = _session(hub, asked.session)
         except EventError as error:
             return _refused(400, error.message, error.code, error.param)
         value = hub.secrets.issue(asked.expires_after.seconds, asked.session, origin)
@@ -121,6 +121,16 @@ def _secret_request(body: bytes) -> SecretRequest:
     asked = to_struct(raw, SecretRequest)
     refuse_unknown(raw, asked)
     return msgspec.structs.replace(asked, session={"type": "realtime", **asked.session})
+
+
+def _session(hub: Hub, fields: dict[str, Any]) -> AnySession:
+    """The settings that a session of this secret begins with."""
+    name = fields.get("model")
+    if name is not None and not (isinstance(name, str) and is_known(name)):
+        raise EventError(
+            "invalid_model", f'Model "{str(name)[:100]}" is not supported in realtime mode.', "session.model"
+        )
+    return merge(hub.new_session(transcription=fields.get("type") == "transcription", model=name), fields)
 
 
 def _page_origin(request: Request) -> str | None:

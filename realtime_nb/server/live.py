@@ -26,7 +26,7 @@ from realtime_nb.server.mcp import Mcp
 from realtime_nb.server.meter import Tally
 from realtime_nb.server.peer import Peer
 from realtime_nb.server.speaker import Converter, Speaker
-from realtime_nb.server.speaking import Speaking
+from realtime_nb.server.speaking import Answering, Speaking
 
 __all__ = ["LiveSession"]
 
@@ -123,7 +123,7 @@ class LiveSession:
             hub.engine.asr,
             hub.crew,
             self.report,
-            answering=self._speaking.answering,
+            answering=self._answering,
             barge_in=hub.options.barge_in,
             ending=hub.engine.ending,
             limit_bytes=hub.options.hearing_bytes,
@@ -200,6 +200,11 @@ class LiveSession:
             What they are; made what the session's ``audio.input.format`` says.
         """
         self._inbox.put_nowait(_Sound(audio, format))
+
+    def _answering(self) -> Answering:
+        """What is done about an answer: one that waits for words or for a tool is one, although nobody writes it."""
+        now = self._speaking.answering()
+        return now._replace(responding=now.responding or self._core.responding)
 
     # ------------------------------------------------------------ for its peers
     def join(self, peer: Peer) -> None:

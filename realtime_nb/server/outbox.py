@@ -86,7 +86,7 @@ class Outbox:
         bool
             False when the reader is so far behind that the connection must end.
         """
-        size = len(text)
+        size = _size(text)
         if self._bytes and self._bytes + size > self._limit_bytes:
             return False
         if not self._finished:
@@ -125,5 +125,10 @@ class Outbox:
             await self._close(first.code, first.short_reason)
             return True
         await self._send(first)
-        self._bytes -= len(first)
+        self._bytes -= _size(first)
         return False
+
+
+def _size(text: str) -> int:
+    """Its bytes on the wire."""
+    return len(text) if text.isascii() else len(text.encode())

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("REALTIME_NB_LOG", "0")  # what is measured is not kept among the sessions of whoever runs it
 
+import brain
 import browser
 import client
 import history
@@ -38,6 +39,7 @@ SECTIONS = {
     "telephone": telephone.calls,
     "webrtc": webrtc.calls,
     "local": latency.with_local_models,
+    "brain": brain.exams,
 }
 
 

@@ -16,7 +16,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from realtime_nb.engine.base import Cancel, ChatCall, ChatCallDelta, ChatEnd, ChatMessage, ChatRequest, ChatText, Tool
+from realtime_nb.engine.base import (
+    Cancel,
+    ChatCall,
+    ChatCallDelta,
+    ChatEnd,
+    ChatMessage,
+    ChatRead,
+    ChatRequest,
+    ChatText,
+    Tool,
+)
 from realtime_nb.errors import ModelError
 
 if TYPE_CHECKING:
@@ -153,6 +163,13 @@ def test_a_limit_of_tokens_is_kept_and_told(qwen: LlamaLlm) -> None:
     assert (talk.end.reason, talk.end.output_tokens) == ("length", 4)
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(None, 400), (10, 10), (1000, 1000), (4096, 4096), (9000, 4096)])
+def test_as_many_tokens_as_are_asked_for(qwen: LlamaLlm, asked: int | None, kept: int) -> None:
+    """Unasked, it ends before it rambles; asked, it may write all that the protocol allows."""
+    request = ChatRequest((HELPFUL, ChatMessage("user", "Write a long letter.")), max_tokens=asked)
+    assert qwen._body(request)["max_tokens"] == kept
+
+
 # ---------------------------------------------------------------- the cache
 def test_what_was_read_is_not_read_again(qwen: LlamaLlm) -> None:
     """The second turn only reads what is new; warming reads for the first."""
@@ -164,6 +181,14 @@ def test_what_was_read_is_not_read_again(qwen: LlamaLlm) -> None:
     before = talk.end.prompt_tokens
     talk.say("Thank you.")
     assert talk.end.cached_tokens >= before - 1
+
+
+def test_what_was_in_the_cache_is_told_before_the_first_word(qwen: LlamaLlm) -> None:
+    """Whoever cuts the answer off knows what it cost."""
+    *deltas, end = qwen.chat(ChatRequest((HELPFUL, ChatMessage("user", "Name a river."))), cancel=Cancel())
+    assert isinstance(end, ChatEnd)
+    assert [delta for delta in deltas if isinstance(delta, ChatRead)] == [deltas[0]]
+    assert deltas[0] == ChatRead(end.prompt_tokens, end.cached_tokens)
 
 
 def test_every_new_conversation_begins_with_the_warm_prefix(qwen: LlamaLlm) -> None:

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatRequest, ChatText, Samples
+from realtime_nb.engine.base import Cancel, ChatDelta, ChatEnd, ChatRead, ChatRequest, ChatText, Samples
 from realtime_nb.engine.pipeline import Pipeline
-from realtime_nb.protocol.effects import CallDelta, Generated, GenerateRequest, Report, SpeechDelta, TextDelta
+from realtime_nb.protocol.effects import (
+    CallDelta,
+    Generated,
+    GenerateRequest,
+    PromptRead,
+    Report,
+    SpeechDelta,
+    TextDelta,
+)
 from realtime_nb.protocol.formats import AudioFormat, Pcm, Pcma, Pcmu
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputImage, InputText, Message, OutputAudio
 from realtime_nb.testing.stages import Call, StubLlm, StubTts, stub_engine
@@ -77,6 +85,19 @@ def test_the_first_clause_is_spoken_while_the_rest_is_written() -> None:
 
     Pipeline(stub_engine(llm=Waiting())).generate(request(), "resp_1", emit, Cancel())
     assert isinstance(told[-1], Generated)
+
+
+def test_what_was_read_is_told_before_the_answer_is_whole() -> None:
+    """A brain that knows what was in its cache is not made to wait: the answer may be cut off before its end."""
+
+    class Reader(StubLlm):
+        def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
+            yield ChatRead(40, 30)
+            yield from super().chat(request, cancel=cancel)
+
+    told = reports(Pipeline(stub_engine(llm=Reader())), request())
+    assert told[0] == PromptRead("resp_1", 40, 30)
+    assert isinstance(told[1], SpeechDelta)
 
 
 def test_written_answers_have_no_sound() -> None:

@@ -16,7 +16,7 @@ from realtime_nb.engine.silero import SileroVad
 from realtime_nb.engine.turns import Paused, Resumed, TurnDetector, TurnEvent
 from realtime_nb.protocol.effects import SpeechStarted, SpeechStopped
 from realtime_nb.protocol.formats import AudioFormat, Pcm, Pcma, Pcmu, bytes_per_ms
-from realtime_nb.protocol.session_config import SemanticVad, ServerVad, TurnDetection
+from realtime_nb.protocol.session_config import NoiseReduction, SemanticVad, ServerVad, TurnDetection
 from realtime_nb.testing.stages import StubVad
 
 FRAME_MS = 32
@@ -200,6 +200,20 @@ def test_a_changed_silence_holds_for_the_turn_under_way() -> None:
     listening.configure(ServerVad(silence_duration_ms=100))
     (stop,) = spans(hear(listening, sound(400)))
     assert abs(stop - 1100) <= FRAME_MS
+
+
+@pytest.mark.parametrize("off", [False, True])
+@pytest.mark.parametrize("pause_ms", [0, 200])
+def test_noise_reduction_that_changes_within_a_turn_does_not_lose_it(pause_ms: int, *, off: bool) -> None:
+    """Switched on or off while somebody speaks, or has just spoken: the turn ends where it ends."""
+    detection, reduction = ServerVad(silence_duration_ms=500), NoiseReduction(type="near_field", strength=0.0)
+    listening = detector(detection)
+    listening.configure(detection, reduction if off else None)
+    before = hear(listening, sound(500, 800, pause_ms))
+    listening.configure(detection, None if off else reduction)
+    start, stop = spans(before + hear(listening, sound(800 - pause_ms)))
+    assert abs(start - 200) <= 2 * FRAME_MS
+    assert abs(stop - 1800) <= 3 * FRAME_MS
 
 
 # ---------------------------------------------------------------- semantic_vad

@@ -56,10 +56,17 @@ def test_bytes_of_an_event(make_wire: MakeWire, beyond: int) -> None:
 
 @around
 def test_bytes_of_an_append(make_wire: MakeWire, beyond: int) -> None:
-    """One append carries so much sound, counted decoded."""
-    wire = make_wire(limits=within(append_bytes=480))
-    events = wire.raw(append(480 + 2 * beyond))  # whole samples
+    """One append carries so much sound, counted as it is sent."""
+    wire = make_wire(limits=within(append_bytes=640))
+    events = wire.raw(append(480 + 2 * beyond))  # whole samples; base64 comes in fours: 640, 640 and 644 bytes
     assert [event.error.code for event in events] == (["invalid_value"] if beyond > 0 else [])
+
+
+def test_the_largest_append_is_an_event_that_may_be() -> None:
+    """Before a frame is so large that the connection ends, its sound is so long that an error says so."""
+    limits = Limits()
+    largest = append(limits.append_bytes // 4 * 3)
+    assert limits.append_bytes < len(largest) < limits.event_bytes - 1024
 
 
 @around
@@ -88,12 +95,32 @@ def test_sound_that_nobody_commits(make_wire: MakeWire, beyond: int) -> None:
 
 
 @around
-def test_the_shortest_commit(make_wire: MakeWire, beyond: int) -> None:
-    """So much sound can be committed, and not one millisecond less."""
-    wire = make_wire(PUSH_TO_TALK, limits=within(min_commit_ms=100))
-    wire.raw(append((100 + beyond) * MS))
+@pytest.mark.parametrize("shortest", [100, 40])
+def test_the_shortest_commit(make_wire: MakeWire, shortest: int, beyond: int) -> None:
+    """So much sound can be committed, and not one millisecond less; the refusal names the limit that holds."""
+    wire = make_wire(PUSH_TO_TALK, limits=within(min_commit_ms=shortest))
+    wire.raw(append((shortest + beyond) * MS))
     first = wire.send(ev.InputAudioBufferCommit())[0]
     assert isinstance(first, ev.Error if beyond < 0 else ev.InputAudioBufferCommitted)
+    if beyond < 0:
+        assert f"at least {shortest}ms of audio, but buffer only has {shortest - 1}.00ms" in first.error.message
+
+
+@around
+def test_bytes_of_a_retrieved_item(make_wire: MakeWire, beyond: int) -> None:
+    """An item is retrieved with so much sound, counted as it is sent; with more it comes without its sound."""
+    wire = make_wire(PUSH_TO_TALK, limits=within(item_bytes=6404))
+    wire.raw(append(4802 + 2 * beyond))  # whole samples; base64 comes in fours: 6400, 6404 and 6408 bytes
+    wire.send(ev.InputAudioBufferCommit())
+    wire.report(fx.Transcribed(wire.last(fx.Transcribe).item_id, "Hello."))
+    (retrieved,) = wire.send(ev.ConversationItemRetrieve(item_id=str(wire.server.conversation.last)))
+    part = retrieved.item.content[0]
+    assert len(part.audio or b"") == (0 if beyond > 0 else 4802 + 2 * beyond)
+
+
+def test_a_retrieved_item_is_an_event_that_openai_agents_can_read() -> None:
+    """It reads messages of 8 MiB, and ends at a larger one."""
+    assert Limits().item_bytes + 32 * 1024 < 8 * 1024 * 1024
 
 
 @around
@@ -246,16 +273,32 @@ def test_metadata(make_wire: MakeWire, metadata: Callable[[int], dict[str, str]]
         assert first.response.metadata == given
 
 
+def call(words: str) -> fx.Report:
+    """A piece of a call's arguments."""
+    return fx.CallDelta("resp_1", 0, "look", words)
+
+
 @around
-def test_tokens_that_are_written(make_wire: MakeWire, beyond: int) -> None:
-    """Where a response says ``inf`` it writes as many tokens as the option says, and ends there incomplete."""
+@pytest.mark.parametrize("asked", ["inf", 4096])
+@pytest.mark.parametrize(
+    "report",
+    [lambda words: fx.TextDelta("resp_1", words), lambda words: fx.SpeechDelta("resp_1", words), call],
+    ids=["text", "speech", "call"],
+)
+def test_tokens_that_are_written(
+    make_wire: MakeWire, report: Callable[[str], fx.Report], asked: int | str, beyond: int
+) -> None:
+    """No response writes more tokens than the option says, in whatever form: there it is stopped, incomplete."""
     wire = make_wire(limits=within(max_output_tokens=5))
-    wire.send(ev.ResponseCreate())
-    wire.report(fx.SpeechDelta("resp_1", " ".join("word" for _ in range(5 + beyond))))
+    wire.raw(respond(max_output_tokens=asked))
+    assert wire.last(fx.Generate).request.max_output_tokens == (None if asked == "inf" else 5)
+    wire.report(*(report("word ") for _ in range(5 + beyond)))
     wire.report(fx.Generated("resp_1", "stop"))
     response = wire.last(ev.ResponseDone).response
     assert response.status == ("incomplete" if beyond > 0 else "completed")
     assert response.usage.output_token_details.text_tokens == min(5, 5 + beyond)
+    assert (fx.Stop("resp_1") in wire.asked) is (beyond > 0)
+    assert response.output[0].status == response.status
 
 
 def test_every_limit_is_tested_here() -> None:

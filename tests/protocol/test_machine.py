@@ -348,6 +348,12 @@ class Machine(RuleBasedStateMachine):
         else:
             self.report(fx.Generated(name, reason, 300, cached, 5))  # type: ignore[arg-type] -- one of three literals
 
+    @precondition(lambda self: self.generating)
+    @rule(data=st.data(), cached=st.integers(0, 300))
+    def has_read_the_prompt(self, data: st.DataObject, cached: int) -> None:
+        """The brain tells what it had in its cache."""
+        self.report(fx.PromptRead(data.draw(st.sampled_from(sorted(self.generating))), 300, cached))
+
     @rule(name=st.sampled_from(["resp_0", "resp_1", "resp_2"]))
     def is_late(self, name: str) -> None:
         """A thread reports about what is over."""

@@ -274,6 +274,7 @@ def test_speech_is_cut_at_the_token_limit(wire: Wire) -> None:
     "report",
     [
         fx.TextDelta("resp_1", "x"), fx.SpeechDelta("resp_1", "x", b"\0\0"), fx.CallDelta("resp_1", 0, "f", "{}"),
+        fx.PromptRead("resp_1", 1, 1),
         fx.Generated("resp_1", "stop"), fx.GenerationFailed("resp_1", "c", "m"), fx.SpeechStopped(5),
         fx.Transcribed("item_9", "x"), fx.TranscribedDelta("item_9", "x"), fx.TranscriptionFailed("item_9", "c", "m"),
     ],

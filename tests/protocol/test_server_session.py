@@ -126,6 +126,21 @@ def test_speech_stops_the_alarm(make_wire: Callable[..., Wire]) -> None:
     assert wire.server.deadline() is None
 
 
+def test_a_breath_begins_the_waiting_anew(make_wire: Callable[..., Wire]) -> None:
+    """Who was only heard to breathe is asked whether they are there, as long after that as after the answer it cut."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.SpeechDelta("resp_1", "Once upon a time", bytes(60_000 * MS)))
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(1_000 * MS)))
+    wire.wait(1.0)
+    wire.report(fx.SpeechStarted(0), fx.SpeechStopped(1_000))
+    assert wire.server.deadline() is None
+    wire.wait(0.5)
+    wire.report(fx.Transcribed(wire.last(fx.Transcribe).item_id, ""))
+    assert wire.server.deadline() == 6.5
+    assert isinstance(wire.wait(5.0)[0], ev.InputAudioBufferTimeoutTriggered)
+
+
 def test_closing(wire: Wire) -> None:
     """When the client is gone, what runs is stopped, once, and nothing has an effect any more."""
     wire.send(ev.ResponseCreate())

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from realtime_nb.protocol import effects as fx
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.items import (
@@ -22,6 +24,7 @@ from realtime_nb.protocol.session_config import (
     Session,
     Transcription,
 )
+from realtime_nb.protocol.usage import CachedTokens
 
 if TYPE_CHECKING:
     from .conftest import Wire
@@ -244,6 +247,19 @@ def test_barge_in(wire: Wire, types: Types) -> None:
     assert truncated.audio_end_ms == 500
     (retrieved,) = wire.send(ev.ConversationItemRetrieve(item_id=str(item_id)))
     assert retrieved.item.content == (OutputAudio(audio=bytes(500 * MS), transcript="Once"),)
+
+
+@pytest.mark.parametrize(("told", "cached"), [((), 0), ((fx.PromptRead("resp_1", 400, 300),), 128)])
+def test_what_a_cut_answer_had_in_the_cache(wire: Wire, told: tuple[fx.Report, ...], cached: int) -> None:
+    """An answer that is spoken over has read all the same: where the brain said what, its usage says what was saved."""
+    wire.send(ev.SessionUpdate(session={"type": "realtime", "instructions": "word " * 200}))
+    wire.send(ev.ResponseCreate())
+    wire.report(*told, fx.SpeechDelta("resp_1", "Once upon a time", bytes(1_000 * MS)))
+    wire.report(fx.SpeechStarted(0))
+    response = wire.last(ev.ResponseDone).response
+    assert response.status == "cancelled"
+    assert response.usage.input_tokens > 200
+    assert response.usage.input_token_details.cached_tokens_details == CachedTokens(text_tokens=cached)
 
 
 def test_speech_that_begins_twice(wire: Wire, types: Types) -> None:

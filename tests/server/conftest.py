@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -264,14 +265,17 @@ class Studio:
 
 
 def scripted(request: ChatRequest) -> Answer:
-    """Call the function about the weather, count when told to, and repeat everything else."""
+    """Call the function about the weather, count when told to, find a name told before, and repeat everything else."""
     last = request.messages[-1]
+    told = re.search(r"cat is called (\w+)", " ".join(message.text for message in request.messages))
     if last.role == "tool":
         return f"I looked it up: {last.text}"
     if request.tools and "weather" in last.text:
         return Call("get_weather", {"city": "Paris"})
     if "Count" in last.text:
         return " ".join(f"{number}," for number in range(1000))
+    if "What is my cat called" in last.text:
+        return f"Your cat is called {told[1]}." if told else "You did not say."
     return f"You said: {last.text}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -144,6 +145,17 @@ def test_a_secret_for_transcription_opens_such_a_session(serve: Any, dial: Any) 
     assert dial(serving, "", additional_headers=key).until("session.created")["session"]["type"] == "transcription"
 
 
+def test_a_secret_names_the_model_of_its_sessions(serve: Any, dial: Any) -> None:
+    """The answer has the model that was asked for, and so have its sessions where their URL names none."""
+    serving = serve(replace(OPTIONS, require_model=True))
+    with httpx.Client(base_url=serving.http, trust_env=False) as client:
+        issued = secret(client, session={"type": "realtime", "model": "gpt-realtime"}).json()
+    assert issued["session"]["model"] == "gpt-realtime"
+    key = {"Authorization": f"Bearer {issued['value']}"}
+    for query, model in (("", "gpt-realtime"), ("?model=gpt-realtime-mini", "gpt-realtime-mini")):
+        assert dial(serving, query, additional_headers=key).until("session.created")["session"]["model"] == model
+
+
 def test_an_empty_body_gives_a_secret_of_ten_minutes(client: Any) -> None:
     """Everything in the request is optional."""
     answer = client.post("/v1/realtime/client_secrets", headers=KEY)
@@ -165,6 +177,8 @@ def test_a_secret_lives_ten_seconds_to_two_hours(client: Any, seconds: Any, stat
         (b'{"bogus": 1}', "unknown_parameter", "bogus"),
         (b'{"session": {"type": "realtime", "bogus": 1}}', "unknown_parameter", "session.bogus"),
         (b'{"session": {"type": "nope"}}', "invalid_value", "session.type"),
+        (b'{"session": {"model": "gpt-nope"}}', "invalid_model", "session.model"),
+        (b'{"session": {"model": 5}}', "invalid_model", "session.model"),
         (b'{"expires_after": {"anchor": "birth"}}', "invalid_value", "expires_after.anchor"),
         (b"\xff\xfe", "invalid_json", None),
     ],

@@ -72,6 +72,21 @@ async def test_the_limit_holds_to_the_byte() -> None:
 
 
 @in_loop
+async def test_what_waits_is_counted_as_it_goes_over_the_wire() -> None:
+    """A character of three bytes counts as three, and gives back as many when it is sent."""
+    peer = Peer()
+    box = outbox(peer)
+    assert box.put("x" * 4)
+    assert box.put("你好")
+    assert not box.put("x")
+    running = asyncio.create_task(box.run())
+    await peer.has_read.wait()
+    assert peer.got == ["xxxx", "你好"]
+    assert box.put("你好吗")
+    running.cancel()
+
+
+@in_loop
 async def test_one_event_larger_than_the_limit_passes_alone() -> None:
     """A retrieved item of many minutes is sent, as long as nothing else waits."""
     box = outbox(Peer())

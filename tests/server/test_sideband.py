@@ -170,6 +170,7 @@ def test_a_sideband_that_does_not_read_delays_nobody(serve: Any, dial: Any) -> N
     """What waits for a slow sideband is bounded; it is let go with 1013, and the owner's turns work all along."""
     serving, owner, name = open_session(serve, dial, send_bytes=3_000_000, stall_s=1.0)
     lazy = dial(serving, f"?call_id={name}", max_queue=1)  # its library stops reading the socket
+    lazy.until("session.created")  # it has come, and reads no more
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "y" * 500_000}]}
     while len(serving.hub.find(name)._present) > 1:
         owner.send("conversation.item.create", item=item)

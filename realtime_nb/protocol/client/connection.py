@@ -9,7 +9,7 @@ from realtime_nb.errors import LocalProtocolError
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.conversation import ROOT
-from realtime_nb.protocol.formats import sample_bytes
+from realtime_nb.protocol.formats import base64_bytes, sample_bytes
 from realtime_nb.protocol.ids import IdFactory
 from realtime_nb.protocol.items import ALLOWED_PARTS, Message
 from realtime_nb.protocol.limits import Limits
@@ -130,9 +130,9 @@ class ClientConnection(Fold):
             )
 
     def _check_append(self, event: ev.InputAudioBufferAppend) -> None:
-        if len(event.audio) > self._limits.append_bytes:
+        if (size := base64_bytes(len(event.audio))) > self._limits.append_bytes:
             raise LocalProtocolError(
-                f"{len(event.audio)} bytes of audio in one event; the service takes {self._limits.append_bytes}.",
+                f"{size} bytes of audio in base64 in one event; the service takes {self._limits.append_bytes}.",
                 hint="append 100 ms at a time",
             )
         if self.session is not None and len(event.audio) % sample_bytes(self.session.audio.input.format):

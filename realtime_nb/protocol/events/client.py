@@ -47,7 +47,11 @@ class SessionUpdate(_ClientEvent, tag="session.update", frozen=True, kw_only=Tru
 
 
 class InputAudioBufferAppend(_ClientEvent, tag="input_audio_buffer.append", frozen=True, kw_only=True):
-    """Give sound to hear, in the session's input format; not acknowledged."""
+    """Give sound to hear, in the session's input format; not acknowledged.
+
+    Open: whether the 15 MiB that one may have are those of the sound or of its base64. Here they are those of the
+    base64, so that more of it is refused by an ``error`` before the frame is too large for the connection.
+    """
 
     audio: bytes
 

@@ -248,7 +248,11 @@ class ConversationItemDone(_Carrying, tag="conversation.item.done", frozen=True,
 
 
 class ConversationItemRetrieved(ServerEventBase, tag="conversation.item.retrieved", frozen=True, kw_only=True):
-    """An item, whole, with its audio bytes; of several peers the one who asked gets it."""
+    """An item, whole, with its audio bytes; of several peers the one who asked gets it.
+
+    Ours: a sound of more than two minutes is left out. openai-agents retrieves whatever was said to it by itself, and
+    ends at a message of more than 8 MiB.
+    """
 
     item: Item
 

@@ -137,6 +137,7 @@ class ServerConnection:
             fx.TranscribedDelta: transcripts.delta,
             fx.Transcribed: transcripts.heard,
             fx.TranscriptionFailed: transcripts.failed,
+            fx.PromptRead: responses.read,
             fx.TextDelta: responses.text,
             fx.SpeechDelta: responses.speech,
             fx.CallDelta: responses.call,
@@ -158,6 +159,11 @@ class ServerConnection:
     def conversation(self) -> Conversation:
         """The conversation as it is now; look, do not touch."""
         return self._state.conversation
+
+    @property
+    def responding(self) -> bool:
+        """Whether a response is under way in the conversation: thinking, speaking, or waiting for a tool."""
+        return self._responses.is_active
 
     @property
     def closed(self) -> bool:

@@ -15,7 +15,7 @@ from realtime_nb.protocol.events import (
     InputAudioBufferTimeoutTriggered,
 )
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.formats import bytes_to_ms, sample_bytes
+from realtime_nb.protocol.formats import base64_bytes, bytes_to_ms, sample_bytes
 from realtime_nb.protocol.items import InputAudio, Message
 from realtime_nb.protocol.session_config import AnySession
 
@@ -61,8 +61,8 @@ class Ears:
     def append(self, event: InputAudioBufferAppend) -> None:
         """Keep more sound, and give it to the detector."""
         limits, buffer = self._state.limits, self._buffer
-        if len(event.audio) > limits.append_bytes:
-            raise fault("append_too_large", size=len(event.audio), bound=limits.append_bytes)
+        if (size := base64_bytes(len(event.audio))) > limits.append_bytes:
+            raise fault("append_too_large", size=size, bound=limits.append_bytes)
         if len(event.audio) % sample_bytes(buffer.format):
             raise fault("bad_audio", param="audio")
         if not event.audio:
@@ -88,7 +88,7 @@ class Ears:
     def commit(self, _event: InputAudioBufferCommit) -> None:
         """Make what is buffered an item; no response comes of it."""
         if self._buffer.ms < self._state.limits.min_commit_ms:
-            raise fault("short_commit", ms=self._buffer.ms)
+            raise fault("short_commit", ms=self._buffer.ms, bound=self._state.limits.min_commit_ms)
         self._state.check_room(self._state.conversation)
         name = self._state.speech or self._state.ids.new("item")
         self._forget_speech()
@@ -139,6 +139,7 @@ class Ears:
             start_ms = round(self._speech_start_ms)
             state.send(InputAudioBufferSpeechStarted(audio_start_ms=start_ms, item_id=state.speech))
         if state.turn_detection.interrupt_response:
+            state.playing_until = min(state.playing_until, state.now)  # the client is silent, too
             self._responses.interrupt()
             self._playback.interrupt()
 

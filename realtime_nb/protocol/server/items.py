@@ -13,7 +13,8 @@ from realtime_nb.protocol.events import (
     ConversationItemTruncated,
 )
 from realtime_nb.protocol.faults import fault
-from realtime_nb.protocol.items import McpApprovalResponse, Message
+from realtime_nb.protocol.formats import base64_bytes
+from realtime_nb.protocol.items import InputAudio, Item, McpApprovalResponse, Message, OutputAudio
 from realtime_nb.protocol.sound import Ledger
 
 from .intake import Intake
@@ -64,10 +65,13 @@ class Items:
             self._calls.decide(shown)
 
     def retrieve(self, event: ConversationItemRetrieve) -> None:
-        """Give an item whole, with its audio bytes."""
-        if event.item_id not in self._state.conversation:
+        """Give an item whole, with its audio bytes, unless they are more than a client can read."""
+        talk = self._state.conversation
+        if event.item_id not in talk:
             raise fault("retrieve", id=event.item_id)
-        self._state.answer(ConversationItemRetrieved(item=self._state.conversation.whole(event.item_id)))
+        item = talk.whole(event.item_id)
+        fits = _sound_bytes(item) <= self._state.limits.item_bytes
+        self._state.answer(ConversationItemRetrieved(item=item if fits else talk[event.item_id]))
 
     def delete(self, event: ConversationItemDelete) -> None:
         """Take an item out; a response that is writing it stops."""
@@ -104,3 +108,9 @@ class Items:
         if not spoken or ledger is None:
             raise fault("truncate_kind")
         return ledger
+
+
+def _sound_bytes(item: Item) -> int:
+    """How much of an event an item's sound takes."""
+    parts = item.content if isinstance(item, Message) else ()
+    return sum(base64_bytes(len(part.audio or b"")) for part in parts if isinstance(part, InputAudio | OutputAudio))

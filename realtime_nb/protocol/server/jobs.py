@@ -10,7 +10,7 @@ import msgspec
 from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.context import Context, cached_split
 from realtime_nb.protocol.conversation import Conversation
-from realtime_nb.protocol.effects import Generated, GenerateRequest
+from realtime_nb.protocol.effects import Generated, GenerateRequest, PromptRead
 from realtime_nb.protocol.events import (
     Response,
     ResponseAudio,
@@ -120,6 +120,8 @@ class Job:
         self.stage = Stage.WAITING
         self.generated: Generated | None = None
         """The brain's own report, once it is done."""
+        self.read: PromptRead | None = None
+        """What it has read, where it says so before."""
         self.reserved = 0
         """Tokens taken from the rate limit."""
 
@@ -134,7 +136,7 @@ class Job:
         return most if wanted == "inf" else min(wanted, most)
 
     def request(
-        self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: BrainChoice
+        self, words: Mapping[str, str], tools: tuple[FunctionTool, ...], choice: BrainChoice, most: int
     ) -> GenerateRequest:
         """Make what the brain is asked, from what was heard by now.
 
@@ -146,6 +148,8 @@ class Job:
             What it may call.
         choice : BrainChoice
             What of them it must call.
+        most : int
+            Tokens that any response may write.
 
         Returns
         -------
@@ -154,7 +158,6 @@ class Job:
         """
         config = self.config
         listed = [self.source[name] for name in self.context.ids if name in self.source]
-        wanted = config.max_output_tokens
         return GenerateRequest(
             instructions=config.instructions,
             items=tuple(heard for item in listed if (heard := _heard(item, words)) is not None),
@@ -163,7 +166,7 @@ class Job:
             output_modalities=config.output_modalities,
             voice=voice_name(config.voice),
             speed=config.speed,
-            max_output_tokens=None if wanted == "inf" else wanted,
+            max_output_tokens=None if config.max_output_tokens == "inf" else self.limit(most),
             format=config.format,
         )
 
@@ -202,10 +205,11 @@ class Job:
         Returns
         -------
         Usage
-            With all sub-fields; without the brain's own report (it was cut short) nothing counts as cached.
+            With all sub-fields. Of what was cut before the brain had read, nothing counts as cached.
         """
         told = self.generated or Generated(self.id, "stop")
-        read = cached_split(self.context, told.prompt_tokens, told.cached_tokens)
+        source = self.generated or self.read or told
+        read = cached_split(self.context, source.prompt_tokens, source.cached_tokens)
         cut = told.reason == "length" and "audio" in self.config.output_modalities
         wrote = self.output.tokens(0 if cut else told.output_text_tokens)  # words never spoken are not counted
         input_tokens = read.text_tokens + read.audio_tokens + read.image_tokens

@@ -82,13 +82,29 @@ class Output:
         self._open: _Text | _Speech | _Call | _RemoteCall | None = None
 
     # ------------------------------------------------------------ writing
-    def text(self, delta: str) -> None:
-        """Write some words."""
+    def text(self, delta: str, limit: int) -> bool:
+        """Write some words.
+
+        Parameters
+        ----------
+        delta : str
+            What is written next.
+        limit : int
+            Tokens the response may have.
+
+        Returns
+        -------
+        bool
+            False when the limit was met; the words are cut there.
+        """
         if not isinstance(self._open, _Text):
             self.close("completed")
             self._open = _Text(self)
-        self.text_tokens += self._counter.text(delta)
-        self._open.write(delta)
+        said, tokens = self._affordable(delta, limit - self.text_tokens - self._audio_tokens)
+        self.text_tokens += tokens
+        if said:
+            self._open.write(said)
+        return said == delta
 
     def speech(self, words: str, audio: bytes, limit: int) -> bool:
         """Speak some words, some sound, or both.
@@ -127,14 +143,35 @@ class Output:
         said = "".join(pieces[:fit])
         return said, count(said)
 
-    def call(self, index: int, name: str, arguments: str) -> None:
-        """Write some of a call; a new index begins a new one."""
+    def call(self, index: int, name: str, arguments: str, limit: int) -> bool:
+        """Write some of a call; a new index begins a new one.
+
+        Parameters
+        ----------
+        index : int
+            Which of the response's calls.
+        name : str
+            What is called.
+        arguments : str
+            The next of its JSON.
+        limit : int
+            Tokens the response may have.
+
+        Returns
+        -------
+        bool
+            False when the limit was met; the arguments end before this piece.
+        """
         if not isinstance(self._open, _Call | _RemoteCall) or self._open.number != index:
             self.close("completed")
             remote = self.toolbox.remote.get(name)
             self._open = _Call(self, index, name) if remote is None else _RemoteCall(self, index, remote)
-        self.text_tokens += self._counter.text(arguments)
+        tokens = self._counter.text(arguments)
+        if self.text_tokens + self._audio_tokens + tokens > limit:
+            return False
+        self.text_tokens += tokens
         self._open.write(arguments)
+        return True
 
     def played(self, ms: float) -> None:
         """Note that so much sound was sent: it plays after what was sent before."""

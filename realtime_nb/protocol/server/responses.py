@@ -10,6 +10,7 @@ from realtime_nb.protocol.effects import (
     Generate,
     Generated,
     GenerationFailed,
+    PromptRead,
     SpeechDelta,
     Stop,
     TextDelta,
@@ -116,9 +117,19 @@ class Responses:
         self._begin(configure(self._session, ResponseParams()), self._state.conversation, "quiet")
 
     @property
+    def is_active(self) -> bool:
+        """Whether one is under way in the conversation, whatever it waits for."""
+        return self._default is not None
+
+    @property
     def _session(self) -> Session:
         """The session. In one that only transcribes, nothing gets as far as to ask."""
         return self._state.talks or Session()
+
+    @property
+    def _most(self) -> int:
+        """Tokens that any response may write."""
+        return self._state.limits.max_output_tokens
 
     def _check(self, params: ResponseParams, session: Session) -> None:
         if params.conversation not in (None, "auto", "none"):
@@ -189,7 +200,7 @@ class Responses:
         return context
 
     def _reserve(self, job: Job) -> None:
-        tokens = job.context.total + job.limit(self._state.limits.max_output_tokens)
+        tokens = job.context.total + job.limit(self._most)
         refusal = self._rate.reserve(tokens, self._state.now) if self._rate else None
         if refusal:
             self._fail(job, ResponseError(type=refusal.kind, code="rate_limit_exceeded", message=refusal.message))
@@ -222,7 +233,8 @@ class Responses:
             self._fail(job, ResponseError(type=error.type, code=error.code, message=error.message))
             return
         job.step(Step.HEARD)
-        state.do(Generate(job.id, job.request({**state.words, **state.sounds}, functions, choice)))
+        words = {**state.words, **state.sounds}
+        state.do(Generate(job.id, job.request(words, functions, choice, self._most)))
 
     def _answer_turns(self) -> None:
         """Answer when all turns' words are there and the user is done; a breath, which has no words, gets no answer."""
@@ -240,24 +252,30 @@ class Responses:
         if worth:
             self._begin(configure(self._session, ResponseParams()), state.conversation, "turn")
             self.consider()
+        else:
+            self._quiet.arm()
 
     # ------------------------------------------------------------ reported
+    def read(self, report: PromptRead) -> None:
+        """The brain knows what it was asked."""
+        if job := self._jobs.get(report.response_id):
+            job.read = report
+
     def text(self, report: TextDelta) -> None:
-        """Some words of a written answer."""
+        """Some words of a written answer. A smaller limit of its own the brain was told, and counts better than we."""
         if job := self._writing(report.response_id):
-            job.output.text(report.text)
+            self._go_on(job, room=job.output.text(report.text, self._most))
 
     def speech(self, report: SpeechDelta) -> None:
         """Some of a spoken answer; cut where the response has all the tokens it may have."""
         if job := self._writing(report.response_id):
-            limit = job.limit(self._state.limits.max_output_tokens)
-            if not job.output.speech(report.transcript, report.audio, limit):
-                self._end(job, Step.LENGTH)
+            limit = job.limit(self._most)
+            self._go_on(job, room=job.output.speech(report.transcript, report.audio, limit))
 
     def call(self, report: CallDelta) -> None:
         """Some of a function call."""
         if job := self._writing(report.response_id):
-            job.output.call(report.index, report.name, report.arguments)
+            self._go_on(job, room=job.output.call(report.index, report.name, report.arguments, self._most))
 
     def generated(self, report: Generated) -> None:
         """The answer is complete; the response is when the MCP tools it calls have answered."""
@@ -278,6 +296,11 @@ class Responses:
             return None
         job.step(Step.OUTPUT)
         return job
+
+    def _go_on(self, job: Job, *, room: bool) -> None:
+        """End a response that has all the tokens it may have."""
+        if not room:
+            self._end(job, Step.LENGTH)
 
     # ------------------------------------------------------------ stopped
     def cancel(self, event: ResponseCancel) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime_nb.server.options import ServerOptions
-from realtime_nb.testing.stages import StubLlm, stub_engine
+from realtime_nb.testing.stages import StubLlm, stub_engine, stub_speech
 
 from ..test_teardown import wait_for  # noqa: TID252 -- tests are no package to import from
 from .conftest import LIMIT, Kitchen, Session, answer, cook, item, types
@@ -149,6 +149,22 @@ def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> 
     assert len(caller.all("response.mcp_call.failed")) == 1
     assert kitchen.let_go.wait(10)
     assert caller.works()
+
+
+def test_a_cough_does_not_stop_a_tool(begin: Session, kitchen: Kitchen) -> None:
+    """While a tool runs it takes as much speech to interrupt as while the model speaks: a cough is none, a word is."""
+    caller = begin()
+    part = {"type": "input_text", "text": "Please simmer it."}
+    caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+    caller.send("response.create")
+    caller.until("response.mcp_call.in_progress")
+    caller.append(stub_speech(150) + bytes(48 * 500))
+    caller.append(stub_speech(400))
+    started = caller.until("input_audio_buffer.speech_started")
+    assert started["audio_start_ms"] == pytest.approx(650 - 300, abs=64)
+    done = caller.until("response.done")["response"]
+    assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
+    assert kitchen.let_go.wait(10)
 
 
 # ---------------------------------------------------------------- approval

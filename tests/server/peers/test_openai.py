@@ -172,6 +172,35 @@ def test_a_barge_in(studio: Any, hold: Any) -> None:
 
 
 @faces
+def test_a_history_turn(studio: Any, hold: Any) -> None:
+    """Told a fact in one turn it recalls it in the next; when the fact is deleted it knows nothing of it any more."""
+    answers: list[str] = []
+
+    def conversation() -> Conversation:
+        yield "session.created"
+        yield lambda connection: connection.session.update(session={"type": "realtime", "output_modalities": ["text"]})
+        yield "session.updated"
+        yield from ask("My cat is called Mimi.")
+        told = yield "conversation.item.added"
+        first = yield "response.done"
+        yield from ask("What is my cat called?")
+        second = yield "response.done"
+        answers.extend(done.response.output[0].content[0].text for done in (first, second))
+        written = [done.response.output[0].id for done in (first, second)]
+        for name in (told.item.id, *written):
+            yield lambda connection, name=name: connection.conversation.item.delete(item_id=name)
+            gone = yield "conversation.item.deleted"
+            assert gone.item_id == name
+        yield from ask("What is my cat called?")
+        done = yield "response.done"
+        answers.append(done.response.output[0].content[0].text)
+
+    hold(studio.base_url, studio.token, conversation())
+    assert "Mimi" in answers[1]
+    assert "Mimi" not in answers[2]
+
+
+@faces
 def test_a_wrong_key(serve: Any, hold: Any) -> None:
     """A wrong key is an error event, then a close that the client raises."""
 

@@ -39,15 +39,17 @@ class Talk:
             if event.type == type:
                 return event
 
-    def transcript(self, role: str) -> str:
-        """All that a role has said, by the session's own history."""
-        texts = [
-            getattr(part, "transcript", None) or getattr(part, "text", None) or ""
+    def messages(self, role: str) -> list[str]:
+        """What a role has said, message by message, by the session's own history."""
+        return [
+            " ".join(getattr(part, "transcript", None) or getattr(part, "text", None) or "" for part in item.content)
             for item in self.session._history
             if getattr(item, "role", None) == role
-            for part in item.content
         ]
-        return " ".join(texts)
+
+    def transcript(self, role: str) -> str:
+        """All that a role has said."""
+        return " ".join(self.messages(role))
 
 
 def hold(serving: Any, conversation: Callable[[Talk], Coroutine[Any, Any, None]], **config: Any) -> Talk:
@@ -131,6 +133,19 @@ def test_a_barge_in(studio: Any) -> None:
 
     talk = hold(studio.serving, conversation)
     assert "country" in talk.transcript("user")
+
+
+def test_a_history_turn(studio: Any) -> None:
+    """Told a fact in one turn it recalls it in the next, and the package's history has both, in order."""
+
+    async def conversation(talk: Talk) -> None:
+        for words in ("My cat is called Mimi.", "What is my cat called?"):
+            await talk.session.send_message(words)
+            await talk.until("agent_end")
+
+    talk = hold(studio.serving, conversation)
+    assert talk.messages("user") == ["My cat is called Mimi.", "What is my cat called?"]
+    assert "Mimi" in talk.messages("assistant")[-1]
 
 
 def test_an_interruption_by_hand(studio: Any) -> None:
