@@ -48,7 +48,7 @@ class Witness:
     def __init__(self, serving: Any, dial: Any, *, keys: int = 0) -> None:
         self.keys: list[str] = []
         self.kept: Audio | None = None
-        self.voice = ""
+        self.voice = self.codec = ""
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._watch, args=(serving, dial, keys), daemon=True)
         self._thread.start()
@@ -56,16 +56,24 @@ class Witness:
     def _watch(self, serving: Any, dial: Any, keys: int) -> None:
         try:
             peer = dial(serving, f"?call_id={_next_call(serving)}")
-            self.voice = peer.until("session.created")["session"]["audio"]["output"]["voice"]
-            item = peer.until("input_audio_buffer.committed")["item_id"]
-            peer.send("conversation.item.retrieve", item_id=item)
-            content = peer.until("conversation.item.retrieved")["item"]["content"][0]
-            self.kept = Audio.from_wire(base64.b64decode(content["audio"]), "audio/pcmu")
-            while len(pressed := peer.all("input_audio_buffer.dtmf_event_received")) < keys:
-                peer.receive()
-            self.keys = [event["event"] for event in pressed]
+            audio = peer.until("session.created")["session"]["audio"]
+            self.voice, self.codec = audio["output"]["voice"], audio["input"]["format"]["type"]
+            self._see(peer, keys)
         except BaseException as fault:  # noqa: BLE001 - told where it is waited for
             self._fault = fault
+
+    def _see(self, peer: Any, keys: int) -> None:
+        self.kept = self._kept(peer)
+        while len(pressed := peer.all("input_audio_buffer.dtmf_event_received")) < keys:
+            peer.receive()
+        self.keys = [event["event"] for event in pressed]
+
+    def _kept(self, peer: Any) -> Audio:
+        """What the conversation has of the caller's next words."""
+        item = peer.until("input_audio_buffer.committed")["item_id"]
+        peer.send("conversation.item.retrieve", item_id=item)
+        content = peer.until("conversation.item.retrieved")["item"]["content"][0]
+        return Audio.from_wire(base64.b64decode(content["audio"]), self.codec)
 
     def done(self) -> Witness:
         """What it saw, once it has seen all."""
@@ -79,6 +87,23 @@ class Witness:
     def hum_hz(self) -> float:
         """The note in which the scripted voice answers."""
         return 110 + 20 * (sum(self.voice.encode()) % 12)
+
+
+class Mirror(Witness):
+    """A sideband that has the model speak, and keeps what comes back from a caller who echoes."""
+
+    def _see(self, peer: Any, _keys: int) -> None:
+        peer.update(audio={"input": {"turn_detection": None}})
+        peer.send("response.create", response={"conversation": "none", "input": [_message("Hello")]})
+        peer.until("output_audio_buffer.started")
+        peer.send("input_audio_buffer.clear")
+        peer.until("output_audio_buffer.stopped")
+        peer.send("input_audio_buffer.commit")
+        self.kept = self._kept(peer)
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
 
 
 def _next_call(serving: Any) -> str:
@@ -192,8 +217,7 @@ o=sipp 1 1 IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
-m=audio [rtpstream_audio_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
+m=audio [@PORT@] RTP/AVP @CODEC@
 ]]></send>
   <recv response="100" optional="true"/>
   <recv response="180" optional="true"/>
@@ -210,8 +234,7 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
-  <nop><action><exec rtp_stream="@SOUND@,1,0,PCMU/8000"/></action></nop>
-  <pause milliseconds="3500"/>
+@TALK@
   <send retrans="500"><![CDATA[
 INFO [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -245,27 +268,57 @@ Content-Length: 0
 """
 
 
-@needs("sipp")
-@pytest.mark.parametrize("transport", ["u1", "t1"])
-def test_sipp_talks_with_the_model(
-    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], transport: str
-) -> None:
-    """The testers' telephone, by UDP and by TCP: heard at 35 dB and more, its key told, its call released."""
-    sound = tmp_path / "said.ul"
-    sound.write_bytes((SAID + Audio.silence(2.0, RATE)).to_wire("audio/pcmu"))
-    scenario = tmp_path / "caller.xml"
-    scenario.write_text(SCENARIO.replace("@SOUND@", str(sound)))
-    witness = Witness(serving, dial, keys=1)
+SPEAKS = """  <nop><action><exec rtp_stream="{sound},1,{codec}/8000"/></action></nop>
+  <pause milliseconds="3500"/>"""
+ECHOES = """  <pause milliseconds="4000"/>"""
+
+
+by_either = pytest.mark.parametrize("way", [("u1", "0,PCMU"), ("t1", "8,PCMA")], ids=["udp", "tcp"])
+
+
+def sipp(serving: Any, folder: Path, way: tuple[str, str], talk: str, *, port: str, more: str = "") -> None:
+    """Place one call as the scenario has it, by a transport and a codec, and see it through."""
+    transport, codec = way
+    filled = {"@TALK@": talk, "@PORT@": port, "@CODEC@": codec.partition(",")[0]}
+    text = SCENARIO
+    for name, value in filled.items():
+        text = text.replace(name, value)
+    scenario, errors = folder / "caller.xml", folder / "errors"
+    scenario.write_text(text)
     command = ["sipp", f"127.0.0.1:{serving.sip[1]}", "-sf", str(scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
-    command += ["-t", transport, "-m", "1", "-timeout", "20s", "-timeout_error", "-trace_err", "-error_file"]
-    done = subprocess.run(
-        [*command, str(tmp_path / "errors")], capture_output=True, timeout=60, check=False, cwd=tmp_path
-    )
-    errors = (tmp_path / "errors").read_text() if (tmp_path / "errors").exists() else ""
-    assert done.returncode == 0, errors + done.stdout.decode(errors="replace")[-2000:]
-    witness.done()
+    command += ["-t", transport, "-m", "1", "-timeout", "20s", "-timeout_error", "-trace_err", *more.split()]
+    command += ["-error_file", str(errors)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=folder)
+    told = errors.read_text() if errors.exists() else ""
+    assert done.returncode == 0, told + done.stdout.decode(errors="replace")[-2000:]
+
+
+@needs("sipp")
+@by_either
+def test_sipp_talks_with_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], way: tuple[str, str]
+) -> None:
+    """The testers' telephone, by UDP and mu-law, by TCP and A-law: heard at 35 dB and more, its key told, released."""
+    law = f"audio/{way[1][2:].lower()}"
+    sound = tmp_path / "said.raw"
+    sound.write_bytes((SAID + Audio.silence(2.0, RATE)).to_wire(law))
+    witness = Witness(serving, dial, keys=1)
+    sipp(serving, tmp_path, way, SPEAKS.format(sound=sound, codec=way[1]), port="rtpstream_audio_port")
+    assert witness.done().codec == law
     assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
     assert witness.keys == ["9"]
+    assert released(serving)
+
+
+@needs("sipp")
+@by_either
+def test_sipp_hears_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], way: tuple[str, str]
+) -> None:
+    """It sends back what it hears, so that what it heard can be heard: 35 dB and more after both ways."""
+    mirror = Mirror(serving, dial)
+    sipp(serving, tmp_path, way, ECHOES, port="media_port", more=f"-rtp_echo -mp {_free_port()}")
+    assert tone_snr_db(mirror.done().kept, mirror.hum_hz) >= GOOD_DB
     assert released(serving)
 
 
