@@ -193,6 +193,25 @@ def test_a_killed_caller_is_released(serve: Any) -> None:
     asyncio.run(eventually(released(serving), 6))
 
 
+def test_an_offer_that_nobody_takes_up_is_released(serve: Any) -> None:
+    """Who is answered and never calls holds a place no longer than one who died."""
+    serving = serve(ServerOptions(rtc_silence_s=1.0, rtc_calls=1))
+
+    async def offered() -> tuple[int, int]:
+        rtc = Rtc()
+        try:
+            body = (await offer(rtc.peer, LOOPBACK)).encode()
+            headers = {**serving.headers, "Content-Type": "application/sdp"}
+            status, _, _ = await asyncio.to_thread(post, serving.http, body, headers)
+            held = len(serving.hub.calls)
+            await eventually(released(serving), 6)
+            return status, held
+        finally:
+            await rtc.close()
+
+    assert asyncio.run(offered()) == (201, 1)
+
+
 def test_a_quiet_caller_is_no_dead_one(serve: Any) -> None:
     """Who says nothing and writes nothing stays connected."""
     serving = serve(ServerOptions(rtc_silence_s=1.5))
