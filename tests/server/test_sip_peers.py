@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import shutil
 import subprocess
-import threading
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from witness import Mirror, Reader, Witness, released
+
 from realtime_nb.audio import Audio
+from realtime_nb.engine.base import Cancel
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions
 from realtime_nb.testing.stages import StubTts, stub_engine
@@ -26,7 +29,6 @@ RATE = 8_000
 TONE_HZ = 440
 GOOD_DB = 35
 SAID = Audio.tone(TONE_HZ, 1.0, RATE, peak_dbfs=-6)
-WAIT_S = 20.0
 
 
 def needs(program: str) -> Any:
@@ -42,88 +44,6 @@ def serving(serve: Any) -> Any:
     return serve(options, stub_engine(tts=StubTts(seconds_per_word=1.0)))
 
 
-class Witness:
-    """A sideband that attaches to the next call and sees it through one turn."""
-
-    def __init__(self, serving: Any, dial: Any, *, keys: int = 0) -> None:
-        self.keys: list[str] = []
-        self.kept: Audio | None = None
-        self.voice = self.codec = ""
-        self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._watch, args=(serving, dial, keys), daemon=True)
-        self._thread.start()
-
-    def _watch(self, serving: Any, dial: Any, keys: int) -> None:
-        try:
-            peer = dial(serving, f"?call_id={_next_call(serving)}")
-            audio = peer.until("session.created")["session"]["audio"]
-            self.voice, self.codec = audio["output"]["voice"], audio["input"]["format"]["type"]
-            self._see(peer, keys)
-        except BaseException as fault:  # noqa: BLE001 - told where it is waited for
-            self._fault = fault
-
-    def _see(self, peer: Any, keys: int) -> None:
-        self.kept = self._kept(peer)
-        while len(pressed := peer.all("input_audio_buffer.dtmf_event_received")) < keys:
-            peer.receive()
-        self.keys = [event["event"] for event in pressed]
-
-    def _kept(self, peer: Any) -> Audio:
-        """What the conversation has of the caller's next words."""
-        item = peer.until("input_audio_buffer.committed")["item_id"]
-        peer.send("conversation.item.retrieve", item_id=item)
-        content = peer.until("conversation.item.retrieved")["item"]["content"][0]
-        return Audio.from_wire(base64.b64decode(content["audio"]), self.codec)
-
-    def done(self) -> Witness:
-        """What it saw, once it has seen all."""
-        self._thread.join(WAIT_S)
-        if self._fault is not None:
-            raise self._fault
-        assert not self._thread.is_alive(), "the call did not come to its end"
-        return self
-
-    @property
-    def hum_hz(self) -> float:
-        """The note in which the scripted voice answers."""
-        return 110 + 20 * (sum(self.voice.encode()) % 12)
-
-
-class Mirror(Witness):
-    """A sideband that has the model speak, and keeps what comes back from a caller who echoes."""
-
-    def _see(self, peer: Any, _keys: int) -> None:
-        peer.update(audio={"input": {"turn_detection": None}})
-        peer.send("response.create", response={"conversation": "none", "input": [_message("Hello")]})
-        peer.until("output_audio_buffer.started")
-        peer.send("input_audio_buffer.clear")
-        peer.until("output_audio_buffer.stopped")
-        peer.send("input_audio_buffer.commit")
-        self.kept = self._kept(peer)
-
-
-def _message(text: str) -> dict[str, Any]:
-    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-
-
-def _next_call(serving: Any) -> str:
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        for name in list(serving.hub.calls._calls):
-            if serving.hub.find(name) is not None:
-                return str(name)
-        time.sleep(0.01)
-    raise AssertionError("no call came")
-
-
-def released(serving: Any) -> bool:
-    """Wait until the server has no call any more."""
-    end = time.monotonic() + WAIT_S
-    while (len(serving.hub.calls) or serving.hub.sessions) and time.monotonic() < end:
-        time.sleep(0.01)
-    return not len(serving.hub.calls) and not serving.hub.sessions
-
-
 # ---------------------------------------------------------------- aiosipua
 def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Callable[..., float]) -> None:
     """A pip-only telephone: 35 dB and more each way, a spoken question answered in sound, keys told."""
@@ -136,7 +56,37 @@ def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Cal
     assert released(serving)
 
 
-async def _aiosipua(address: tuple[str, int]) -> Audio:
+@pytest.mark.models
+def test_a_stranger_s_telephone_is_understood_and_answered_in_speech(
+    serve: Any, dial: Any, real_engine: Any, data: Path
+) -> None:
+    """A recorded question by aiosipua to the real engine: its words are right, and what comes back is words, too."""
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0)), real_engine)
+    reader = Reader(serving, dial)
+    question = Audio.read(data / "question.wav").resample(RATE)
+    heard = asyncio.run(_aiosipua(serving.sip, question, enough=_spoken, patience_s=60.0))
+    assert "for your country" in reader.done(90).words.lower()
+    said = real_engine.asr.transcribe(heard.resample(real_engine.asr.rate).samples, cancel=Cancel()).text
+    assert len(said.split()) >= 3
+    assert released(serving)
+
+
+def _loud(heard: Audio) -> bool:
+    """Whether three seconds have come, and there was an answer among them."""
+    return heard.duration_s > 3 and np.abs(heard.samples).max() > 0.1
+
+
+def _spoken(heard: Audio) -> bool:
+    """Whether an answer has begun and ended."""
+    return np.abs(heard.samples).max(initial=0) > 0.05 and np.abs(heard.samples[-RATE:]).max() < 0.01
+
+
+async def _aiosipua(
+    address: tuple[str, int],
+    said: Audio = SAID,
+    enough: Callable[[Audio], bool] = _loud,
+    patience_s: float = 5.0,
+) -> Audio:
     """Call, speak, listen, press two keys, hang up; gives what was heard."""
     from aiosipua.rtp_bridge import CallSession
     from aiosipua.sdp import parse_sdp
@@ -162,10 +112,10 @@ async def _aiosipua(address: tuple[str, int]) -> Audio:
         media = CallSession("127.0.0.1", rtp_port, answer)
         await media.start()
         media.on_audio = lambda pcm, _at: heard.extend(pcm)
-        await _speak(media)
-        for _ in range(100):
+        await _speak(media, said)
+        for _ in range(int(20 * patience_s)):
             await asyncio.sleep(0.05)
-            if np.abs(np.frombuffer(bytes(heard), "<i2")).max(initial=0) > 3_000 and len(heard) > 3 * RATE * 2:
+            if enough(Audio.from_pcm16(bytes(heard), RATE)):
                 break
         media.send_dtmf("7")
         await asyncio.sleep(0.4)
@@ -180,9 +130,9 @@ async def _aiosipua(address: tuple[str, int]) -> Audio:
     return Audio.from_pcm16(bytes(heard), RATE)
 
 
-async def _speak(media: Any) -> None:
-    """A second of tone, and one of silence, at their pace."""
-    pcm = (SAID + Audio.silence(1.0, RATE)).to_pcm16()
+async def _speak(media: Any, said: Audio) -> None:
+    """Say it, and a second of silence, at their pace."""
+    pcm = (said + Audio.silence(1.0, RATE)).to_pcm16()
     start = asyncio.get_running_loop().time()
     for number in range(len(pcm) // 320):
         media.send_audio_pcm(pcm[320 * number : 320 * number + 320], 160 * number)
