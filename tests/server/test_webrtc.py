@@ -107,6 +107,7 @@ def test_hanging_up_ends_a_call_once(serve: Any) -> None:
         assert await asyncio.to_thread(do, "accept") == 400
         assert await asyncio.to_thread(do, "hangup") == 200
         await rtc.over()
+        await eventually(lambda: rtc.peer.connectionState == "closed")  # before we close: the server has let go
         await eventually(released(serving))
         assert await asyncio.to_thread(do, "hangup") == 404
 
