@@ -89,10 +89,28 @@ def test_every_lesson_teaches_something_to_do() -> None:
 
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_the_cells_that_a_replay_passes_over_run_with_the_engine(engine_weights: object) -> None:
-    """Lesson 10, with its own models in the kernel: no cell raises."""
+@pytest.mark.parametrize(("number", "words"), [("09", ("two nights", "'42#'")), ("10", ("Oslo",))])
+def test_the_cells_that_a_replay_passes_over_run_with_the_engine(
+    engine_weights: object, number: str, words: tuple[str, ...]
+) -> None:
+    """The telephone, WebRTC and the engine's inside, with their own models in the kernel: no cell raises."""
     assert engine_weights
-    lesson = next(path for path in LESSONS if path.stem.startswith("10"))
+    lesson = next(path for path in LESSONS if path.stem.startswith(number))
     book = _MAKER["ran"](lesson, None)  # nbclient raises what a cell raises
-    shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert any("Oslo" in str(output) for output in shown)
+    shown = [str(output) for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [each for each in words if not any(each in output for output in shown)] == []
+
+
+def test_a_lesson_shows_a_page_that_talks_by_webrtc() -> None:
+    """Its words came to the kernel by the call's sideband, an answer was cut by the server, and no sound came along."""
+    lesson = next(path for path in LESSONS if path.stem.startswith("09"))
+    cells = [cell for cell in nbformat.read(lesson, as_version=4).cells if cell.cell_type == "code"]
+    at = next(at for at, cell in enumerate(cells) if "page" in cell.metadata.get("tags", []))
+    record, history, events = ("".join(str(output) for output in cell.outputs) for cell in cells[at : at + 3])
+    assert 'session.talk(transport="webrtc")' in cells[at].source
+    assert "lighthouse" in record
+    assert "truncated" in history
+    assert "output_audio_buffer.cleared" in events
+    assert "conversation.item.truncated" in events
+    assert "sent" not in events
+    assert "response.output_audio.delta" not in events
