@@ -94,12 +94,10 @@ def ran_in_page(notebook: Path, mode: str | None) -> Any:
 def record(notebook: Path) -> None:
     """Record a lesson anew, and keep the outputs of its replay and of the cells that no replay runs."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
-    if not all(map(is_skipped, code_of(nbformat.read(notebook, as_version=4)))):
-        ran(notebook, "all")
+    ran(notebook, "all")
     if any(map(is_skipped, code_of(nbformat.read(notebook, as_version=4)))):
         keep(notebook, None)
-    if cassette_of(notebook).exists():
-        keep(notebook, "none")
+    keep(notebook, "none")
 
 
 def keep(notebook: Path, mode: str | None) -> None:
