@@ -106,7 +106,7 @@ class SipMedia(asyncio.DatagramProtocol):
         for packet in line.due(now):
             if target is not None:
                 self._transport.sendto(packet, target)
-        if line.remote.sends and now - line.packet_at > self._silence_s:
+        if not line.remote.holds and now - line.packet_at > self._silence_s:
             self._on_silence()
         elif self._line is not None:
             self._timer = self._loop.call_at(line.deadline, self._beat)

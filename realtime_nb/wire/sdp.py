@@ -76,6 +76,11 @@ class Media:
         """Whether that end wants sound."""
         return self.direction in {"sendrecv", "recvonly"} and not ipaddress.ip_address(self.host).is_unspecified
 
+    @property
+    def holds(self) -> bool:
+        """Whether that end has put the call on hold (RFC 3264, 8.4): it may play music meanwhile, or send nothing."""
+        return not (self.sends and self.hears)
+
 
 @dataclass(frozen=True)
 class Offer:

@@ -20,6 +20,7 @@ from realtime_nb.testing.stages import Call as StubCall
 
 DATA = Path(__file__).parents[1] / "data"
 TALK = ".rtnb-talk"
+TALK_CELL = "window.jupyterapp.shell.currentWidget.content.widgets[1]"
 LONG = "The Nile flows north through eleven countries and reaches the sea in Egypt " * 4
 TOOL = """@session.tool
 def get_weather(city: str) -> str:
@@ -80,6 +81,13 @@ def connecting(serving: Serving) -> str:
     return f"import realtime_nb as rt\nsession = rt.connect({serving.url!r}, api_key={serving.token.reveal()!r})"
 
 
+def at_the_service(serving: Serving) -> str:
+    """The same where the service is: by "openai", a key and a base URL."""
+    assert serving.token is not None
+    place = {"OPENAI_BASE_URL": f"{serving.http}/v1", "OPENAI_API_KEY": serving.token.reveal()}
+    return f"import os\nos.environ |= {place!r}\nimport realtime_nb as rt\nsession = rt.connect('openai')"
+
+
 def phase(notebook: Any, name: str, timeout_s: float = 20) -> None:
     """Wait until the talk shows this phase."""
     notebook.page.wait_for_selector(f"{TALK}[data-phase={name}]", timeout=timeout_s * 1000)
@@ -92,8 +100,13 @@ def turns(notebook: Any) -> list[dict[str, Any]]:
 
 
 def test_a_page_talks_to_the_server_itself(open_notebook: Open, serving: Serving, lab: Any) -> None:
-    """Heard, answered aloud, cut by the server when spoken over; the frames say so; tools run; no secret is kept."""
-    notebook = open_notebook(connecting(serving), 'session.talk(transport="webrtc")', TOOL)
+    """Heard, answered aloud, cut by the server when spoken over; the frames say so; tools run; no secret is kept.
+
+    What the page asks is the service's shape: an offer, by the secret alone.
+    """
+    notebook = open_notebook(at_the_service(serving), 'session.talk(transport="webrtc")', TOOL)
+    asked: list[Any] = []
+    notebook.page.on("request", lambda request: asked.append(request) if request.url.startswith(serving.http) else None)
     notebook.run(0)
     notebook.run(2)
     notebook.run(1)
@@ -117,8 +130,17 @@ def test_a_page_talks_to_the_server_itself(open_notebook: Open, serving: Serving
     notebook.page.wait_for_selector(f"{TALK} li[data-who=call][data-state=done]")
     notebook.page.wait_for_selector(f"{TALK} li:has-text('It is sunny.')")
 
+    notebook.page.wait_for_function(f"() => JSON.stringify({TALK_CELL}.model.outputs.toJSON()).includes('sunny')")
     notebook.save()
-    assert "ek_" not in "".join(path.read_text() for path in lab.root.glob("*.ipynb"))
+    (call,) = (request for request in asked if request.method == "POST")
+    assert call.url == f"{serving.http}/v1/realtime/calls"
+    assert call.headers["content-type"] == "application/sdp"
+    assert call.post_data.startswith("v=0\r\n")
+    secret = call.headers["authorization"].removeprefix("Bearer ")
+    assert secret.startswith("ek_")
+    kept = [path.read_text() for path in lab.root.rglob("*.ipynb")]
+    assert any("It is sunny." in text for text in kept)
+    assert not [text for text in kept if secret in text or "ek_" in text]
     notebook.kernel("session.close()")
     phase(notebook, "closed")
     notebook.page.wait_for_function("() => window.calls.at(-1).connectionState === 'closed'")

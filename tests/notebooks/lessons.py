@@ -3,7 +3,9 @@
 ``python tests/notebooks/lessons.py [NAME ...]`` runs lessons (by default all) on the local engine and records them,
 then plays them from what was recorded and keeps those outputs: what a reader sees is what a test finds. Cells tagged
 ``nbval-skip`` open a socket or a model of their own: they are run with the engine only, and keep what they gave then.
-With ``--replay`` before the names nothing is recorded: the outputs are drawn again.
+A lesson with a cell tagged ``page`` is run in JupyterLab and Chromium instead of in a kernel alone: that cell is talked
+to, by a microphone that hears what ``page.py`` says. With ``--replay`` before the names nothing is recorded: the
+outputs are drawn again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-SKIPPED = "nbval-skip"
+SKIPPED, PAGE = "nbval-skip", "page"
 CELL_S = 300
 
 
@@ -54,9 +56,19 @@ def code_of(book: Any) -> list[Any]:
     return [cell for cell in book.cells if cell.cell_type == "code"]
 
 
+def has_tag(tag: str, cell: Any) -> bool:
+    """Whether a cell bears a tag."""
+    return tag in cell.metadata.get("tags", [])
+
+
 def is_skipped(cell: Any) -> bool:
     """Whether a replay passes over a cell."""
-    return SKIPPED in cell.metadata.get("tags", [])
+    return has_tag(SKIPPED, cell)
+
+
+def needs_page(notebook: Path) -> bool:
+    """Whether somebody has to talk to a lesson."""
+    return any(has_tag(PAGE, cell) for cell in code_of(nbformat.read(notebook, as_version=4)))
 
 
 def ran(notebook: Path, mode: str | None) -> Any:
@@ -72,6 +84,13 @@ def ran(notebook: Path, mode: str | None) -> Any:
     return book
 
 
+def ran_in_page(notebook: Path, mode: str | None) -> Any:
+    """Run a lesson as a person does, in a browser."""
+    import page  # Playwright and JupyterLab, for this alone
+
+    return page.ran(notebook, environment(notebook, mode), lambda cell: has_tag(PAGE, cell))
+
+
 def record(notebook: Path) -> None:
     """Record a lesson anew, and keep the outputs of its replay and of the cells that no replay runs."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
@@ -83,7 +102,8 @@ def record(notebook: Path) -> None:
 
 def keep(notebook: Path, mode: str | None) -> None:
     """Run a lesson and keep what its cells gave."""
-    shown = {cell.id: cell.outputs for cell in code_of(ran(notebook, mode))}
+    run = ran if mode is not None or not needs_page(notebook) else ran_in_page
+    shown = {cell.id: cell.outputs for cell in code_of(run(notebook, mode))}
     book = nbformat.read(notebook, as_version=4)
     for count, cell in enumerate(code_of(book), 1):
         cell.outputs, cell.execution_count = shown.get(cell.id, cell.outputs), count

@@ -76,6 +76,21 @@ def test_lessons_and_cassettes_stay_small() -> None:
     assert sum(path.stat().st_size for path in tapes) < LARGEST_TAPES
 
 
+def test_a_lesson_shows_a_page_that_talks_by_webrtc() -> None:
+    """Its words came to the kernel by the call's sideband, an answer was cut by the server, and no sound came along."""
+    lesson = next(path for path in LESSONS if path.stem.startswith("09"))
+    cells = [cell for cell in nbformat.read(lesson, as_version=4).cells if cell.cell_type == "code"]
+    at = next(at for at, cell in enumerate(cells) if "page" in cell.metadata.get("tags", []))
+    record, history, events = ("".join(str(output) for output in cell.outputs) for cell in cells[at : at + 3])
+    assert 'session.talk(transport="webrtc")' in cells[at].source
+    assert "lighthouse" in record
+    assert "truncated" in history
+    assert "output_audio_buffer.cleared" in events
+    assert "conversation.item.truncated" in events
+    assert "sent" not in events
+    assert "response.output_audio.delta" not in events
+
+
 def test_every_lesson_teaches_something_to_do() -> None:
     """Each says what it runs on, and ends with something to try and an exercise; they are numbered from one."""
     lessons = [path for path in LESSONS if path.stem != "gallery"]

@@ -251,6 +251,17 @@ def test_a_program_that_cannot_be_told_leaves_the_caller_with_480(program: Progr
     assert released(serving)
 
 
+def test_a_program_that_never_decides_leaves_the_caller_with_480(serve: Any, program: Program) -> None:
+    """It was told, and then nothing came: the call rings as long as it may, and is released."""
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0, webhook=Webhook(program.url, SECRET), ring_s=0.5)))
+    call = Ringing(serving)
+    with pytest.raises(ConnectError, match="480"):
+        call.taken()
+    call.close()
+    assert post(serving, program.call_id(), "accept", {"type": "realtime"}).status_code == 404
+    assert released(serving)
+
+
 def test_a_caller_who_gives_up_ends_the_telling(program: Program, serving: Any) -> None:
     """CANCEL releases the call, and the webhook is not tried again."""
     program.answers = [500]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import shutil
 import subprocess
-import threading
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from witness import Mirror, Reader, Witness, released
+
 from realtime_nb.audio import Audio
+from realtime_nb.engine.base import Cancel
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions
 from realtime_nb.testing.stages import StubTts, stub_engine
@@ -26,7 +29,6 @@ RATE = 8_000
 TONE_HZ = 440
 GOOD_DB = 35
 SAID = Audio.tone(TONE_HZ, 1.0, RATE, peak_dbfs=-6)
-WAIT_S = 20.0
 
 
 def needs(program: str) -> Any:
@@ -42,63 +44,6 @@ def serving(serve: Any) -> Any:
     return serve(options, stub_engine(tts=StubTts(seconds_per_word=1.0)))
 
 
-class Witness:
-    """A sideband that attaches to the next call and sees it through one turn."""
-
-    def __init__(self, serving: Any, dial: Any, *, keys: int = 0) -> None:
-        self.keys: list[str] = []
-        self.kept: Audio | None = None
-        self.voice = ""
-        self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._watch, args=(serving, dial, keys), daemon=True)
-        self._thread.start()
-
-    def _watch(self, serving: Any, dial: Any, keys: int) -> None:
-        try:
-            peer = dial(serving, f"?call_id={_next_call(serving)}")
-            self.voice = peer.until("session.created")["session"]["audio"]["output"]["voice"]
-            item = peer.until("input_audio_buffer.committed")["item_id"]
-            peer.send("conversation.item.retrieve", item_id=item)
-            content = peer.until("conversation.item.retrieved")["item"]["content"][0]
-            self.kept = Audio.from_wire(base64.b64decode(content["audio"]), "audio/pcmu")
-            while len(pressed := peer.all("input_audio_buffer.dtmf_event_received")) < keys:
-                peer.receive()
-            self.keys = [event["event"] for event in pressed]
-        except BaseException as fault:  # noqa: BLE001 - told where it is waited for
-            self._fault = fault
-
-    def done(self) -> Witness:
-        """What it saw, once it has seen all."""
-        self._thread.join(WAIT_S)
-        if self._fault is not None:
-            raise self._fault
-        assert not self._thread.is_alive(), "the call did not come to its end"
-        return self
-
-    @property
-    def hum_hz(self) -> float:
-        """The note in which the scripted voice answers."""
-        return 110 + 20 * (sum(self.voice.encode()) % 12)
-
-
-def _next_call(serving: Any) -> str:
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        for name in list(serving.hub.calls._calls):
-            if serving.hub.find(name) is not None:
-                return str(name)
-        time.sleep(0.01)
-    raise AssertionError("no call came")
-
-
-def released(serving: Any) -> bool:
-    """Wait until the server has no call any more."""
-    end = time.monotonic() + WAIT_S
-    while (len(serving.hub.calls) or serving.hub.sessions) and time.monotonic() < end:
-        time.sleep(0.01)
-    return not len(serving.hub.calls) and not serving.hub.sessions
-
-
 # ---------------------------------------------------------------- aiosipua
 def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Callable[..., float]) -> None:
     """A pip-only telephone: 35 dB and more each way, a spoken question answered in sound, keys told."""
@@ -111,7 +56,37 @@ def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Cal
     assert released(serving)
 
 
-async def _aiosipua(address: tuple[str, int]) -> Audio:
+@pytest.mark.models
+def test_a_stranger_s_telephone_is_understood_and_answered_in_speech(
+    serve: Any, dial: Any, real_engine: Any, data: Path
+) -> None:
+    """A recorded question by aiosipua to the real engine: its words are right, and what comes back is words, too."""
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0)), real_engine)
+    reader = Reader(serving, dial)
+    question = Audio.read(data / "question.wav").resample(RATE)
+    heard = asyncio.run(_aiosipua(serving.sip, question, enough=_spoken, patience_s=60.0))
+    assert "for your country" in reader.done(90).words.lower()
+    said = real_engine.asr.transcribe(heard.resample(real_engine.asr.rate).samples, cancel=Cancel()).text
+    assert len(said.split()) >= 3
+    assert released(serving)
+
+
+def _loud(heard: Audio) -> bool:
+    """Whether three seconds have come, and there was an answer among them."""
+    return heard.duration_s > 3 and np.abs(heard.samples).max() > 0.1
+
+
+def _spoken(heard: Audio) -> bool:
+    """Whether an answer has begun and ended."""
+    return np.abs(heard.samples).max(initial=0) > 0.05 and np.abs(heard.samples[-RATE:]).max() < 0.01
+
+
+async def _aiosipua(
+    address: tuple[str, int],
+    said: Audio = SAID,
+    enough: Callable[[Audio], bool] = _loud,
+    patience_s: float = 5.0,
+) -> Audio:
     """Call, speak, listen, press two keys, hang up; gives what was heard."""
     from aiosipua.rtp_bridge import CallSession
     from aiosipua.sdp import parse_sdp
@@ -137,10 +112,10 @@ async def _aiosipua(address: tuple[str, int]) -> Audio:
         media = CallSession("127.0.0.1", rtp_port, answer)
         await media.start()
         media.on_audio = lambda pcm, _at: heard.extend(pcm)
-        await _speak(media)
-        for _ in range(100):
+        await _speak(media, said)
+        for _ in range(int(20 * patience_s)):
             await asyncio.sleep(0.05)
-            if np.abs(np.frombuffer(bytes(heard), "<i2")).max(initial=0) > 3_000 and len(heard) > 3 * RATE * 2:
+            if enough(Audio.from_pcm16(bytes(heard), RATE)):
                 break
         media.send_dtmf("7")
         await asyncio.sleep(0.4)
@@ -155,9 +130,9 @@ async def _aiosipua(address: tuple[str, int]) -> Audio:
     return Audio.from_pcm16(bytes(heard), RATE)
 
 
-async def _speak(media: Any) -> None:
-    """A second of tone, and one of silence, at their pace."""
-    pcm = (SAID + Audio.silence(1.0, RATE)).to_pcm16()
+async def _speak(media: Any, said: Audio) -> None:
+    """Say it, and a second of silence, at their pace."""
+    pcm = (said + Audio.silence(1.0, RATE)).to_pcm16()
     start = asyncio.get_running_loop().time()
     for number in range(len(pcm) // 320):
         media.send_audio_pcm(pcm[320 * number : 320 * number + 320], 160 * number)
@@ -192,8 +167,7 @@ o=sipp 1 1 IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
-m=audio [rtpstream_audio_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
+m=audio [@PORT@] RTP/AVP @CODEC@
 ]]></send>
   <recv response="100" optional="true"/>
   <recv response="180" optional="true"/>
@@ -210,8 +184,7 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
-  <nop><action><exec rtp_stream="@SOUND@,1,0,PCMU/8000"/></action></nop>
-  <pause milliseconds="3500"/>
+@TALK@
   <send retrans="500"><![CDATA[
 INFO [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -245,27 +218,57 @@ Content-Length: 0
 """
 
 
-@needs("sipp")
-@pytest.mark.parametrize("transport", ["u1", "t1"])
-def test_sipp_talks_with_the_model(
-    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], transport: str
-) -> None:
-    """The testers' telephone, by UDP and by TCP: heard at 35 dB and more, its key told, its call released."""
-    sound = tmp_path / "said.ul"
-    sound.write_bytes((SAID + Audio.silence(2.0, RATE)).to_wire("audio/pcmu"))
-    scenario = tmp_path / "caller.xml"
-    scenario.write_text(SCENARIO.replace("@SOUND@", str(sound)))
-    witness = Witness(serving, dial, keys=1)
+SPEAKS = """  <nop><action><exec rtp_stream="{sound},1,{codec}/8000"/></action></nop>
+  <pause milliseconds="3500"/>"""
+ECHOES = """  <pause milliseconds="4000"/>"""
+
+
+by_either = pytest.mark.parametrize("way", [("u1", "0,PCMU"), ("t1", "8,PCMA")], ids=["udp", "tcp"])
+
+
+def sipp(serving: Any, folder: Path, way: tuple[str, str], talk: str, *, port: str, more: str = "") -> None:
+    """Place one call as the scenario has it, by a transport and a codec, and see it through."""
+    transport, codec = way
+    filled = {"@TALK@": talk, "@PORT@": port, "@CODEC@": codec.partition(",")[0]}
+    text = SCENARIO
+    for name, value in filled.items():
+        text = text.replace(name, value)
+    scenario, errors = folder / "caller.xml", folder / "errors"
+    scenario.write_text(text)
     command = ["sipp", f"127.0.0.1:{serving.sip[1]}", "-sf", str(scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
-    command += ["-t", transport, "-m", "1", "-timeout", "20s", "-timeout_error", "-trace_err", "-error_file"]
-    done = subprocess.run(
-        [*command, str(tmp_path / "errors")], capture_output=True, timeout=60, check=False, cwd=tmp_path
-    )
-    errors = (tmp_path / "errors").read_text() if (tmp_path / "errors").exists() else ""
-    assert done.returncode == 0, errors + done.stdout.decode(errors="replace")[-2000:]
-    witness.done()
+    command += ["-t", transport, "-m", "1", "-timeout", "20s", "-timeout_error", "-trace_err", *more.split()]
+    command += ["-error_file", str(errors)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=folder)
+    told = errors.read_text() if errors.exists() else ""
+    assert done.returncode == 0, told + done.stdout.decode(errors="replace")[-2000:]
+
+
+@needs("sipp")
+@by_either
+def test_sipp_talks_with_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], way: tuple[str, str]
+) -> None:
+    """The testers' telephone, by UDP and mu-law, by TCP and A-law: heard at 35 dB and more, its key told, released."""
+    law = f"audio/{way[1][2:].lower()}"
+    sound = tmp_path / "said.raw"
+    sound.write_bytes((SAID + Audio.silence(2.0, RATE)).to_wire(law))
+    witness = Witness(serving, dial, keys=1)
+    sipp(serving, tmp_path, way, SPEAKS.format(sound=sound, codec=way[1]), port="rtpstream_audio_port")
+    assert witness.done().codec == law
     assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
     assert witness.keys == ["9"]
+    assert released(serving)
+
+
+@needs("sipp")
+@by_either
+def test_sipp_hears_the_model(
+    serving: Any, dial: Any, tmp_path: Path, tone_snr_db: Callable[..., float], way: tuple[str, str]
+) -> None:
+    """It sends back what it hears, so that what it heard can be heard: 35 dB and more after both ways."""
+    mirror = Mirror(serving, dial)
+    sipp(serving, tmp_path, way, ECHOES, port="media_port", more=f"-rtp_echo -mp {_free_port()}")
+    assert tone_snr_db(mirror.done().kept, mirror.hum_hz) >= GOOD_DB
     assert released(serving)
 
 

@@ -7,7 +7,6 @@ import base64
 import inspect
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,11 @@ from realtime_nb.webrtc.peer import PREFETCH, offer, without_names
 RTC = str(Path(__file__).with_name("rtc.py"))
 
 
+def loud_ms(rtc: Rtc) -> float:
+    """How much of what a caller heard is no silence."""
+    return float((np.abs(np.frombuffer(bytes(rtc.heard), "<i2")) > 1000).sum() / 24)
+
+
 # ---------------------------------------------------------------- a call
 def test_a_caller_is_heard_and_answered_aloud(serve: Any) -> None:
     """Speech by a track makes a turn; the answer comes by a track, its words by the channel, and no sound with them."""
@@ -36,12 +40,11 @@ def test_a_caller_is_heard_and_answered_aloud(serve: Any) -> None:
     async def scenario(rtc: Rtc) -> None:
         rtc.to_say += stub_speech(800)
         await rtc.until("output_audio_buffer.stopped")
-        await asyncio.sleep(0.1)  # what is on its way
+        await eventually(lambda: loud_ms(rtc) > 0)
         types = [event["type"] for event in rtc.events]
         assert "input_audio_buffer.speech_started" in types
         assert types.index("response.done") < types.index("output_audio_buffer.stopped")
         assert "response.output_audio.delta" not in types
-        assert np.abs(np.frombuffer(bytes(rtc.heard), "<i2")).max() > 1000
 
     talk(serve(), scenario)
 
@@ -54,7 +57,7 @@ def test_speaking_over_the_answer_silences_it_and_truncates_at_the_server(serve:
         side = dial(serving, f"?call_id={rtc.name}")
         await rtc.say(STORY)
         begun = await rtc.has("output_audio_buffer.started")
-        await asyncio.sleep(0.3)
+        await eventually(lambda: loud_ms(rtc) > 300)
         rtc.to_say += stub_speech(600)
         cleared = await rtc.until("output_audio_buffer.cleared")
         assert cleared["response_id"] == begun["response_id"]
@@ -107,6 +110,7 @@ def test_hanging_up_ends_a_call_once(serve: Any) -> None:
         assert await asyncio.to_thread(do, "accept") == 400
         assert await asyncio.to_thread(do, "hangup") == 200
         await rtc.over()
+        await eventually(lambda: rtc.peer.connectionState == "closed")  # before we close: the server has let go
         await eventually(released(serving))
         assert await asyncio.to_thread(do, "hangup") == 404
 
@@ -185,12 +189,30 @@ def test_a_killed_caller_is_released(serve: Any) -> None:
     try:
         assert child.stdout is not None
         assert child.stdout.readline().strip() == b"up"
-        time.sleep(0.5)
         assert len(serving.hub.calls) == 1
     finally:
         child.kill()
         child.wait()
     asyncio.run(eventually(released(serving), 6))
+
+
+def test_an_offer_that_nobody_takes_up_is_released(serve: Any) -> None:
+    """Who is answered and never calls holds a place no longer than one who died."""
+    serving = serve(ServerOptions(rtc_silence_s=1.0, rtc_calls=1))
+
+    async def offered() -> tuple[int, int]:
+        rtc = Rtc()
+        try:
+            body = (await offer(rtc.peer, LOOPBACK)).encode()
+            headers = {**serving.headers, "Content-Type": "application/sdp"}
+            status, _, _ = await asyncio.to_thread(post, serving.http, body, headers)
+            held = len(serving.hub.calls)
+            await eventually(released(serving), 6)
+            return status, held
+        finally:
+            await rtc.close()
+
+    assert asyncio.run(offered()) == (201, 1)
 
 
 def test_a_quiet_caller_is_no_dead_one(serve: Any) -> None:

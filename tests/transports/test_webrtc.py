@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.util
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
 from websockets.sync.client import connect
 
@@ -249,6 +252,36 @@ def test_a_call_that_is_hung_up_ends_the_session(opened: Open) -> None:
     serving.loop.call_soon_threadsafe(next(iter(serving.hub.calls._calls.values())).hang_up)
     with pytest.raises(ConnectionClosed):
         until(lambda: session.say("Hello"))
+
+
+def test_twenty_five_sessions_in_a_row_leave_nothing_behind() -> None:
+    """Neither here nor at the server: no task, no descriptor, no port more than after the first."""
+    process = psutil.Process()
+
+    def tasks(loop: asyncio.AbstractEventLoop) -> int:
+        async def count() -> int:
+            return len(asyncio.all_tasks())
+
+        return asyncio.run_coroutine_threadsafe(count(), loop).result(5)
+
+    with serve_in_thread(stub_engine()) as serving:
+        assert serving.token is not None
+        key = serving.token.reveal()
+
+        def call() -> None:
+            with rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=15) as session:
+                session.send({"type": "input_audio_buffer.clear"})
+            gone(serving)
+
+        def held() -> tuple[int, int, int, int]:
+            ports = sum(each.type == socket.SOCK_DGRAM for each in process.net_connections("inet"))
+            return tasks(portal().loop), tasks(serving.loop), process.num_fds(), ports
+
+        call()
+        before = held()
+        for _ in range(24):
+            call()
+        until(lambda: held() == before)
 
 
 def test_a_refusal_names_the_place_and_not_the_key() -> None:

@@ -1,0 +1,91 @@
+"""A call on hold, by a telephone of a few lines on a plain socket."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from realtime_nb.server.options import ServerOptions
+from realtime_nb.server.phone_options import PhoneOptions
+
+WAIT_S = 10.0
+SILENCE_S = 0.4
+
+
+class Handset:
+    """One call from a socket; its RTP is never sent."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.connect(address)
+        self.here = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.sequence = 0
+        self.tag = ""
+
+    def send(self, method: str, body: str = "") -> None:
+        """Send a request of the dialog."""
+        self.sequence += method != "ACK"
+        lines = [
+            f"{method} sip:bob@127.0.0.1 SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.here};branch=z9hG4bK{method}{self.sequence}",
+            "From: <sip:ann@127.0.0.1>;tag=ann",
+            f"To: <sip:bob@127.0.0.1>{self.tag}",
+            "Call-ID: hold@127.0.0.1",
+            f"CSeq: {self.sequence} {method}",
+            f"Contact: <sip:ann@{self.here}>",
+            "Content-Type: application/sdp",
+            f"Content-Length: {len(body)}",
+        ]
+        self.socket.send("\r\n".join([*lines, "", body]).encode())
+
+    def until(self, first: str, within_s: float = WAIT_S) -> str:
+        """The next message that begins so."""
+        self.socket.settimeout(within_s)
+        while not (text := self.socket.recv(8192).decode()).startswith(first):
+            pass
+        return text
+
+    def agree(self, *, host: str = "127.0.0.1", direction: str = "sendrecv") -> str:
+        """Offer, and acknowledge what is answered; gives the answer."""
+        version = self.sequence + 1
+        body = f"v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        self.send("INVITE", f"{body}m=audio 40000 RTP/AVP 0\r\na={direction}\r\n")
+        answer = self.until("SIP/2.0 200")
+        found = re.search(r"^To:.*?(;tag=\S+)", answer, re.MULTILINE)
+        assert found is not None
+        self.tag = found[1]
+        self.send("ACK")
+        return answer
+
+
+@pytest.fixture
+def handset(serve: Any) -> Iterator[Handset]:
+    """A telephone at a server that soon gives up who is silent."""
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0, silence_s=SILENCE_S)))
+    handset = Handset(serving.sip)
+    yield handset
+    handset.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("hold", "answered"),
+    [
+        ({"direction": "inactive"}, "a=inactive"),
+        ({"direction": "sendonly"}, "a=recvonly"),
+        ({"host": "0.0.0.0"}, "m=audio"),
+    ],
+    ids=["inactive", "sendonly", "no address"],
+)
+def test_a_call_on_hold_may_be_silent_and_goes_on(handset: Handset, hold: dict[str, str], answered: str) -> None:
+    """However a telephone says hold, it is not taken for dead; taken up again and silent, it is."""
+    handset.agree()
+    assert answered in handset.agree(**hold)
+    with pytest.raises(TimeoutError):
+        handset.until("BYE", 4 * SILENCE_S)
+    handset.agree()
+    assert handset.until("BYE").startswith("BYE sip:ann@")
