@@ -60,14 +60,12 @@ def test_no_key_is_on_it(kit: Kit, tmp_path: Path) -> None:
     }
     tool["headers"] = {"X-Token": "hunter2hunter2"}
 
-    def talk(session: rt.Session) -> Any:
-        return kit.Seen(session, [session.say(f"My key is {kit.canary}.")])
-
     config: dict[str, Any] = {"tools": [tool]}
     opened = {"api_key": kit.canary, **config}
     with ScriptedServer(Reply(kit.canary)) as server, rt.connect(server.url, **opened) as session:
         with session.record(folder):
-            seen = talk(session)
+            turn = session.say(f"My key is {kit.canary}.")
+        seen = kit.Seen(session, [turn])
         session.send({"type": "input_audio_buffer.clear"})  # after the recording: not on it
     assert kit.canary not in all_text(folder)
     assert "CANARY" not in all_text(folder)
