@@ -44,6 +44,24 @@ def test_the_lines_can_be_read_and_compared(recorded: Recorded) -> None:
     assert max(map(len, text.splitlines()[1:])) < 3000
 
 
+def test_whoever_answered_the_form_is_the_same(kit: Kit, stub_server: Any, tmp_path: Path) -> None:
+    """Of a server that speaks as OpenAI's does, and of our own: the same lines, with the same fields."""
+
+    def form(session: rt.Session, folder: Path) -> dict[str, set[str]]:
+        with session.record(folder):
+            session.say("Hello.")
+            session.say(kit.speech)
+        lines = map(json.loads, (folder / "session-1.jsonl").read_text().splitlines())
+        return {line["line"]: set(line) - {"cut"} for line in lines}
+
+    with ScriptedServer(*kit.script()) as server, rt.connect(server.url) as session:
+        theirs = form(session, tmp_path / "theirs.cassette")
+    with stub_server() as session:
+        ours = form(session, tmp_path / "ours.cassette")
+    assert ours == theirs
+    assert set(ours) == {"cassette", "event", "sound", "end"}
+
+
 def test_equal_sounds_are_kept_once(recorded: Recorded) -> None:
     """Two replies of one sound and a tone are two files."""
     assert len(list((recorded[0] / "media").iterdir())) == 2
