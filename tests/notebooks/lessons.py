@@ -59,6 +59,11 @@ def is_skipped(cell: Any) -> bool:
     return SKIPPED in cell.metadata.get("tags", [])
 
 
+def skipped(notebook: Path) -> list[Any]:
+    """The cells of a lesson that no replay runs."""
+    return [cell for cell in code_of(nbformat.read(notebook, as_version=4)) if is_skipped(cell)]
+
+
 def ran(notebook: Path, mode: str | None) -> Any:
     """Run a lesson from top to bottom, by :func:`environment`; with a cassette, without the cells that are skipped."""
     book = nbformat.read(notebook, as_version=4)
@@ -76,7 +81,7 @@ def record(notebook: Path) -> None:
     """Record a lesson anew, and keep the outputs of its replay and of the cells that no replay runs."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
     ran(notebook, "all")
-    if any(map(is_skipped, code_of(nbformat.read(notebook, as_version=4)))):
+    if skipped(notebook):
         keep(notebook, None)
     keep(notebook, "none")
 
