@@ -33,15 +33,14 @@ def _guard(name: str) -> None:
     setattr(socket.socket, name, guarded)
 
 
-for _name in ("connect", "connect_ex", "sendto"):
-    _guard(_name)
-
-_look_up = socket.getaddrinfo
-
-
 def _near_only(host: Any, *given: Any, **named: Any) -> Any:
     _refuse_far(host.decode() if isinstance(host, bytes) else host)
     return _look_up(host, *given, **named)
 
 
-socket.getaddrinfo = _near_only
+_look_up = socket.getaddrinfo
+
+if __name__ == "sitecustomize":  # a collector of tests imports it by another name, and keeps its network
+    for _name in ("connect", "connect_ex", "sendto"):
+        _guard(_name)
+    socket.getaddrinfo = _near_only
