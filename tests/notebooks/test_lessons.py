@@ -127,7 +127,7 @@ def test_a_client_of_ones_own_fits_into_thirty_lines() -> None:
     assert "rt." not in source
 
 
-TOLD = {"04": "1 picture added", "07": "Oslo", "09": "42#", "10": "You said: Who is there?"}
+TOLD = {"04": "1 picture added", "07": "Oslo", "09": "42#", "10": "You said: Ask what you can do for your country"}
 """What the cells that a replay passes over show, by lesson."""
 
 
