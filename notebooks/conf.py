@@ -26,5 +26,7 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"Realtime NB {version}"
 html_theme_options = {"navigation_with_keys": True}

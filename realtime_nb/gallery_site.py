@@ -41,8 +41,8 @@ pre,code{font:14px/1.45 ui-monospace,monospace}
 pre{white-space:pre-wrap}
 img{max-width:100%;height:auto}
 .output_png img{background:#fff}
-table{border-collapse:collapse;font-size:14px}
-td,th{padding:3px 9px;border-bottom:1px solid #8883;text-align:right;vertical-align:top}
+table{border:0;border-collapse:collapse;font-size:14px}
+td,th{padding:3px 9px;border:0;border-bottom:1px solid #8883;text-align:right;vertical-align:top}
 caption{text-align:left;font-weight:600}
 .cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));padding:0;list-style:none}
 .cards li{border:1px solid #8885;border-radius:8px;padding:.2rem 1rem}

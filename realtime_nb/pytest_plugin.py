@@ -57,16 +57,16 @@ def rt_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def _block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no socket of a network connect."""
+    """Let no socket of a network connect, or send without being connected."""
     families = {socket.AF_INET, socket.AF_INET6}
 
     def guarded(real: Any) -> Any:
-        def connect(self: socket.socket, address: Any) -> Any:
-            return _refuse(address) if self.family in families else real(self, address)
+        def reach(self: socket.socket, *given: Any) -> Any:
+            return _refuse(given[-1]) if self.family in families else real(self, *given)
 
-        return connect
+        return reach
 
-    for method in ("connect", "connect_ex"):
+    for method in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, method, guarded(getattr(socket.socket, method)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from realtime_nb.cassette.lines import Header
 from realtime_nb.cassette.media import Shelf
 from realtime_nb.cassette.reader import names_of, track_path
+from realtime_nb.cassette.trail import Trail
 from realtime_nb.cassette.writer import TrackWriter
-from realtime_nb.errors import ConfigError, ConnectionClosed
+from realtime_nb.errors import ConfigError, ConnectionClosed, RealtimeError
 from realtime_nb.history.log import Direction
 from realtime_nb.models import ModelCard
+from realtime_nb.portal import await_on, call_on
 from realtime_nb.protocol.ids import SeededIds
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ __all__ = ["MODES", "RecordMode", "Recording", "begin", "blank", "check_own", "l
 
 RecordMode = Literal["none", "once", "new", "all"]
 MODES: tuple[RecordMode, ...] = ("none", "once", "new", "all")
+TRAIL_S = 2.0
+"""How long the end of a recording waits for what belongs to the last answer; not every server tells rate limits."""
 
 
 class Recording:
@@ -44,11 +50,14 @@ class Recording:
         """The cassette: a folder."""
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime_nb recording")
-        self._detach: Callable[[], None] | None = None
+        self._trail = Trail()
+        self._link: Link | None = None
+        """What is tapped."""
 
     # ---------------------------------------------------------------- the tap
     def frame(self, direction: Direction, t_s: float, event: Any, text: str) -> None:
         """Write a frame."""
+        self._trail.hear(event)
         self._put(lambda writer: writer.frame(direction, t_s, event, text))
 
     def called(self, call_id: str, took_s: float) -> None:
@@ -59,7 +68,7 @@ class Recording:
         """Write who has ended the connection, and the end of the recording."""
         if end is not None:
             self._put(lambda writer: writer.ended(t_s, end))
-        self.close()
+        self._finish()
 
     def _put(self, work: Callable[[TrackWriter], None]) -> None:
         """Write on a thread of its own: what is recorded is not to be slower for it."""
@@ -82,21 +91,51 @@ class Recording:
 
     # ---------------------------------------------------------------- its end
     def close(self) -> None:
-        """Make it whole, and wait until it is; idempotent."""
-        if self._detach is not None:
-            self._detach()
+        """Make it whole, and wait until it is; idempotent.
+
+        What belongs to the last answer and comes after it (the rate limits, the words of what was said aloud) is
+        waited for, 2 s at most: so a replay shows what is to be seen now.
+        """
+        link = self._link
+        try:
+            if link is not None and _goes_on(link) and not _at_home(link):
+                call_on(link.loop, self._come_to_its_end(link))
+        finally:
+            self._finish()
+
+    async def _aclose(self) -> None:
+        link = self._link
+        try:
+            if link is not None and _goes_on(link):
+                await await_on(link.loop, self._come_to_its_end(link))
+        finally:
+            self._finish()
+
+    async def _come_to_its_end(self, link: Link) -> None:
+        with contextlib.suppress(TimeoutError, RealtimeError):
+            async with asyncio.timeout(TRAIL_S):
+                await link.until(lambda: not self._trail.owed, TRAIL_S)
+        self._detach()
+
+    def _finish(self) -> None:
+        self._detach()
         self._put(TrackWriter.close)
         self._thread.shutdown(wait=True)
         self._writer = None
+
+    def _detach(self) -> None:
+        link, self._link = self._link, None
+        if link is not None and self in link.taps:
+            link.taps.remove(self)
 
     def attach(self, link: Link) -> None:
         """Write what opened the session, and from now on all that crosses the wire; on the session's loop."""
         for direction, t_s, event, text in link.opening:
             self.frame(direction, t_s, event, text)
         link.taps.append(self)
-        self._detach = lambda: link.taps.remove(self) if self in link.taps else None
+        self._link = link
         if link.closed is not None:
-            self.close()
+            self._finish()
 
     def __enter__(self) -> Self:
         return self
@@ -112,10 +151,22 @@ class Recording:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self._aclose()
 
     def __repr__(self) -> str:
         return f"Recording({self.path.name!r}, {'recording' if self._writer is not None else 'done'})"
+
+
+def _goes_on(link: Link) -> bool:
+    return link.closed is None and link.loop.is_running()
+
+
+def _at_home(link: Link) -> bool:
+    """Whether this is the thread of the session itself, which would wait for itself."""
+    try:
+        return asyncio.get_running_loop() is link.loop
+    except RuntimeError:
+        return False
 
 
 def begin(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from realtime_nb.archive import Tape
-from realtime_nb.errors import BudgetExceeded, LocalProtocolError, ServerError
+from realtime_nb.errors import BudgetExceeded, LocalProtocolError, RealtimeError, ServerError
 from realtime_nb.history import History
 from realtime_nb.models import ModelCard
 from realtime_nb.protocol import events as ev
@@ -111,6 +111,7 @@ class Actor:
         self.answering.wish(fields)
         await self._update(fields, timeout_s)
         await self.answering.hold()
+        await self.link.timeline.settle()
 
     async def _update(self, fields: dict[str, Any], timeout_s: float = UPDATE_S) -> None:
         before = self.book.sessions
@@ -211,7 +212,30 @@ class Actor:
             await asyncio.wait({turn.task}, timeout=ABORT_S)
 
     async def _conduct(self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float) -> None:
-        """See a turn through its responses; whatever happens to it, it is finished."""
+        """See a turn through its responses."""
+        await self._see_through(turn, self._converse(turn, said, params, timeout_s))
+
+    async def _see_through(self, turn: Turn, work: Awaitable[RealtimeError | None]) -> None:
+        """Finish a turn when `work` is done, with the error it gives or raises; whatever happens, it is finished.
+
+        In a replay that is when all has come that had come before the client did anything more: so nobody looks
+        at a frame in the middle of it, whatever the speed.
+        """
+        error: BaseException | None
+        try:
+            try:
+                error = await work
+            except Exception as raised:  # noqa: BLE001 - raised where the turn is waited for
+                error = with_turn(raised, turn)
+            await self.link.timeline.settle()
+            turn.finish(error)
+        except asyncio.CancelledError:
+            turn.finish()
+            raise
+
+    async def _converse(
+        self, turn: Turn, said: Said, params: ev.ResponseParams, timeout_s: float
+    ) -> RealtimeError | None:
         try:
             if params.conversation == "none":
                 reply = await self._aside(turn, said, params, timeout_s)
@@ -219,12 +243,7 @@ class Actor:
                 async with self._floor:
                     self._speaking = turn
                     reply = await self._in_conversation(turn, said, params, timeout_s)
-            turn.finish(verdict(turn, reply, limited=self._limited(params)))
-        except asyncio.CancelledError:
-            turn.finish()
-            raise
-        except Exception as error:  # noqa: BLE001 - raised where the turn is waited for
-            turn.finish(with_turn(error, turn))
+            return verdict(turn, reply, limited=self._limited(params))
         finally:
             if self._speaking is turn:
                 self._speaking = None
@@ -312,19 +331,15 @@ class Actor:
         turn.task = self._start(self._follow(turn, reply))
 
     async def _follow(self, turn: Turn, reply: Reply) -> None:
+        await self._see_through(turn, self._go_on(turn, reply))
+
+    async def _go_on(self, turn: Turn, reply: Reply) -> RealtimeError | None:
         params = ev.ResponseParams()
-        try:
-            if self._tool_use.calls(reply):
-                async with self._floor:
-                    self._speaking = turn
-                    reply = await self._tool_use.follow(turn, reply, params, ANSWER_S)
-            refused = self._refused.pop(reply.id, None)
-            turn.finish(refused or verdict(turn, reply, limited=self._limited(params)))
-        except asyncio.CancelledError:
-            turn.finish()
-            raise
-        except Exception as error:  # noqa: BLE001 - raised where the turn is waited for
-            turn.finish(with_turn(error, turn))
+        if self._tool_use.calls(reply):
+            async with self._floor:
+                self._speaking = turn
+                reply = await self._tool_use.follow(turn, reply, params, ANSWER_S)
+        return self._refused.pop(reply.id, None) or verdict(turn, reply, limited=self._limited(params))
 
     # ---------------------------------------------------------------- interruption
     async def interrupt(self, audio_end_ms: int | None) -> Turn | None:

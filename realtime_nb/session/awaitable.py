@@ -217,7 +217,9 @@ class AsyncSession(Seen):
                 event = decode_client(msgspec.json.encode(event).decode())
             except EventError as error:
                 raise LocalProtocolError(error.message, hint='session.send({"type": "response.cancel"})') from None
-        return await self.actor.link.send(event)
+        event_id = await self.actor.link.send(event)
+        await self.actor.link.timeline.settle()
+        return event_id
 
     @at_home
     async def trim(

@@ -126,6 +126,8 @@ class Link:
         self.timeline: Timeline = transport if isinstance(transport, Timeline) else LiveTimeline()
         """Whose time and names hold: a recording that is replayed has its own."""
         self.ids = self.timeline.ids
+        self.loop = asyncio.get_running_loop()
+        """Where it lives."""
         self.taps: list[Tap] = []
         self.opening: list[tuple[Direction, float, Any, str]] = []
         """All frames until something is said, and after it those that change the session: where a tap begins."""

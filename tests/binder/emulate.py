@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSONS = ("01", "02", "03", "04")
 _GROUPS = Path("/sys/fs/cgroup")
 CELL_S = 300
+FIRST_PAGE = "/lab/tree/notebooks/01-hello.ipynb"
+"""Where a pod begins."""
 
 
 @dataclass
@@ -119,12 +121,20 @@ def watch(pod: Pod, root: int, ended: threading.Event) -> None:
 
 
 # ---------------------------------------------------------------- running
+_LANDING = """
+import sys, urllib.parse, urllib.request
+given = urllib.parse.urlsplit(sys.argv[1])
+landed = urllib.request.urlopen(given._replace(path="/").geturl()).geturl()
+print(urllib.parse.urlsplit(landed).path)
+"""
+"""Where a browser comes to that asks for no page."""
 _RUN = """
 set -euo pipefail
 [ -z "$POD_GROUP" ] || echo $$ >"$POD_GROUP/cgroup.procs"
 jupyter lab --allow-root --no-browser --ip 127.0.0.1 --port 0 --ServerApp.root_dir=. >lab.log 2>&1 &
 lab=$!
 until grep -q 'http://127.0.0.1' lab.log; do kill -0 "$lab"; sleep 0.2; done
+python -c "$LANDING" "$(grep -o 'http://127.0.0.1[^ ]*' lab.log | head -1)" >landing.txt
 for notebook in "$@"; do
   began=$(date +%s.%N)
   jupyter execute --inplace --timeout=TIMEOUT "$notebook"
@@ -137,7 +147,7 @@ def run(pod: Pod, notebooks: list[str]) -> list[tuple[str, float]]:
     """Start the pod as Binder does, and execute the notebooks in it."""
     script = _RUN.replace("TIMEOUT", str(CELL_S))
     command = ["taskset", "--cpu-list", "0", "./binder/start", "bash", "-c", script, "pod", *notebooks]
-    environment = {**pod.environment, "POD_GROUP": str(pod.group or "")}
+    environment = {**pod.environment, "POD_GROUP": str(pod.group or ""), "LANDING": _LANDING}
     process = subprocess.Popen(command, cwd=pod.repo, env=environment, start_new_session=True)
     ended = threading.Event()
     watcher = threading.Thread(target=watch, args=(pod, process.pid, ended), daemon=True)
@@ -153,6 +163,9 @@ def run(pod: Pod, notebooks: list[str]) -> list[tuple[str, float]]:
         raise SystemExit(f"the pod took {pod.peak_bytes / 1e6:.0f} MB, more than {pod.limit_bytes / 1e6:.0f}")
     if status:
         raise SystemExit(f"the pod ended with {status}; see {pod.repo / 'lab.log'}")
+    landed = (pod.repo / "landing.txt").read_text().strip()
+    if landed != FIRST_PAGE:
+        raise SystemExit(f"the pod begins with {landed}, not with {FIRST_PAGE}")
     times = (pod.repo / "times.txt").read_text().split()
     return list(zip(times[::2], map(float, times[1::2]), strict=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -56,6 +57,17 @@ def test_the_scripts_can_be_run(script: str) -> None:
     assert os.access(path, os.X_OK)
     assert path.read_text().startswith("#!/usr/bin/env bash\n")
     subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def test_a_pod_begins_with_the_first_lesson() -> None:
+    """In JupyterLab, whoever starts the server; the links of the README and of the docs lead to the same page."""
+    page = "/lab/tree/notebooks/01-hello.ipynb"
+    config = json.loads((ROOT / "binder/jupyter_server_config.json").read_text())
+    assert config == {app: {"default_url": page} for app in ("ServerApp", "LabApp")}
+    assert "binder/jupyter_server_config.json" in (ROOT / "binder/postBuild").read_text()
+    assert (ROOT / page.removeprefix("/lab/tree/")).is_file()
+    for text in ("README.md", "notebooks/index.md"):
+        assert f"urlpath={page.removeprefix('/')})" in (ROOT / text).read_text()
 
 
 def test_what_is_baked_are_models_of_the_registry() -> None:

@@ -30,9 +30,10 @@ def conversation(session: rt.Session, data: Path) -> list[rt.Turn]:
 def recorded_engine(kit: Kit, data: Path, tmp_path: Path) -> tuple[Path, Any]:
     """The conversation with the real engine, which is gone after it."""
     folder = tmp_path / "engine.cassette"
-    with rt.connect("local", instructions="Answer in one short sentence.") as session, session.record(folder):
-        turns = conversation(session, data)
-        seen = kit.Seen(session, turns)
+    with rt.connect("local", instructions="Answer in one short sentence.") as session:
+        with session.record(folder):
+            turns = conversation(session, data)
+        seen = kit.Seen(session, turns)  # when the recording is whole, all is there that belongs to the last answer
     rt.local.stop()
     return folder, seen
 

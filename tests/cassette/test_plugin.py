@@ -70,6 +70,8 @@ def test_blocked(rt_cassette):
         await asyncio.open_connection("127.0.0.1", 9)
     with pytest.raises(CassetteError, match="--rt-record=none"):
         asyncio.run(dial())
+    with pytest.raises(CassetteError, match="--rt-record=none"):
+        socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9))
     one, other = socket.socketpair()
     one.close(), other.close()
 """

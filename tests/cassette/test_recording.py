@@ -44,6 +44,24 @@ def test_the_lines_can_be_read_and_compared(recorded: Recorded) -> None:
     assert max(map(len, text.splitlines()[1:])) < 3000
 
 
+def test_whoever_answered_the_form_is_the_same(kit: Kit, stub_server: Any, tmp_path: Path) -> None:
+    """Of a server that speaks as OpenAI's does, and of our own: the same lines, with the same fields."""
+
+    def form(session: rt.Session, folder: Path) -> dict[str, set[str]]:
+        with session.record(folder):
+            session.say("Hello.")
+            session.say(kit.speech)
+        lines = map(json.loads, (folder / "session-1.jsonl").read_text().splitlines())
+        return {line["line"]: set(line) - {"cut"} for line in lines}
+
+    with ScriptedServer(*kit.script()) as server, rt.connect(server.url) as session:
+        theirs = form(session, tmp_path / "theirs.cassette")
+    with stub_server() as session:
+        ours = form(session, tmp_path / "ours.cassette")
+    assert ours == theirs
+    assert set(ours) == {"cassette", "event", "sound", "end"}
+
+
 def test_equal_sounds_are_kept_once(recorded: Recorded) -> None:
     """Two replies of one sound and a tone are two files."""
     assert len(list((recorded[0] / "media").iterdir())) == 2
@@ -60,14 +78,12 @@ def test_no_key_is_on_it(kit: Kit, tmp_path: Path) -> None:
     }
     tool["headers"] = {"X-Token": "hunter2hunter2"}
 
-    def talk(session: rt.Session) -> Any:
-        return kit.Seen(session, [session.say(f"My key is {kit.canary}.")])
-
     config: dict[str, Any] = {"tools": [tool]}
     opened = {"api_key": kit.canary, **config}
     with ScriptedServer(Reply(kit.canary)) as server, rt.connect(server.url, **opened) as session:
         with session.record(folder):
-            seen = talk(session)
+            turn = session.say(f"My key is {kit.canary}.")
+        seen = kit.Seen(session, [turn])
         session.send({"type": "input_audio_buffer.clear"})  # after the recording: not on it
     assert kit.canary not in all_text(folder)
     assert "CANARY" not in all_text(folder)

@@ -212,13 +212,15 @@ def test_a_microphone_by_hand_replays(kit: Kit, tmp_path: Path) -> None:
         for chunk in kit.speech.chunks(chunk_s):
             session.append(chunk)
         session.send({"type": "input_audio_buffer.commit"})
-        return kit.Seen(session, [session.say("Well?")])
+        return session.say("Well?")
 
-    with ScriptedServer(Reply("Well.")) as server, rt.connect(server.url) as session, session.record(folder):
-        seen = talk(session, 0.04)
+    with ScriptedServer(Reply("Well.")) as server, rt.connect(server.url) as session:
+        with session.record(folder):
+            turn = talk(session, 0.04)
+        seen = kit.Seen(session, [turn])
     for chunk_s in (0.04, 0.1, 0.02):
         with rt.connect(f"cassette:{folder}") as session:
-            seen.same(talk(session, chunk_s))
+            seen.same(kit.Seen(session, [talk(session, chunk_s)]))
 
 
 def test_less_sound_than_recorded_is_a_miss(kit: Kit, streamed: Recorded) -> None:
@@ -239,15 +241,17 @@ def test_an_interruption_replays(kit: Kit, tmp_path: Path) -> None:
         while "One" not in turn.text:
             threading.Event().wait(0.001)
         assert session.interrupt() is turn
-        return kit.Seen(session, [turn])
+        return turn
 
     reply = Reply("One ", "two", end="hang")
-    with ScriptedServer(reply) as server, rt.connect(server.url) as session, session.record(folder):
-        seen = talk(session)
+    with ScriptedServer(reply) as server, rt.connect(server.url) as session:
+        with session.record(folder):
+            turn = talk(session)
+        seen = kit.Seen(session, [turn])
     assert seen.looks[0][0].startswith("Turn('One two', cancelled")
     for _ in range(5):
         with rt.connect(f"cassette:{folder}") as session:
-            seen.same(talk(session))
+            seen.same(kit.Seen(session, [talk(session)]))
 
 
 def test_a_connection_that_ended_ends_again(tmp_path: Path) -> None:

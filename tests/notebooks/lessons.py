@@ -71,6 +71,11 @@ def needs_page(notebook: Path) -> bool:
     return any(has_tag(PAGE, cell) for cell in code_of(nbformat.read(notebook, as_version=4)))
 
 
+def skipped(notebook: Path) -> list[Any]:
+    """The cells of a lesson that no replay runs."""
+    return [cell for cell in code_of(nbformat.read(notebook, as_version=4)) if is_skipped(cell)]
+
+
 def ran(notebook: Path, mode: str | None) -> Any:
     """Run a lesson from top to bottom, by :func:`environment`; with a cassette, without the cells that are skipped."""
     book = nbformat.read(notebook, as_version=4)
@@ -95,7 +100,7 @@ def record(notebook: Path) -> None:
     """Record a lesson anew, and keep the outputs of its replay and of the cells that no replay runs."""
     shutil.rmtree(cassette_of(notebook), ignore_errors=True)
     ran(notebook, "all")
-    if any(map(is_skipped, code_of(nbformat.read(notebook, as_version=4)))):
+    if skipped(notebook):
         keep(notebook, None)
     keep(notebook, "none")
 

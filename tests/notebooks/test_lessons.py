@@ -15,6 +15,8 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="lessons are notebooks: pip install '.[dev]'")
 pytest.importorskip("nbclient", reason="lessons are run by nbclient: pip install '.[dev]'")
+OFFLINE = Path(__file__).parent / "offline"
+"""Its ``sitecustomize.py`` takes the network away from a process that has it on its path."""
 _MAKER = runpy.run_path(str(Path(__file__).parent / "lessons.py"))  # importlib mode: tests are no packages
 cassette_of, environment, LESSONS = _MAKER["cassette_of"], _MAKER["environment"], _MAKER["lessons"]()
 LARGEST, LARGEST_TAPES = 450_000, 6_000_000  # bytes: of a lesson, of all cassettes; the gallery has a test of its own
@@ -28,7 +30,14 @@ def by_nbval(notebook: Path) -> Ended:
     """Hold a lesson against its outputs."""
     plain = ["-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "addopts=", "-W", "ignore"]
     command = [sys.executable, "-m", "pytest", "--nbval", *plain, str(notebook)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment(notebook, "none"))
+    env = without_network(environment(notebook, "none"))
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+
+
+def without_network(env: dict[str, str]) -> dict[str, str]:
+    """The same environment; a process in it, and each that it starts, reaches this machine alone."""
+    path = filter(None, (str(OFFLINE), env.get("PYTHONPATH")))
+    return {**env, "PYTHONPATH": os.pathsep.join(path)}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +58,22 @@ def test_a_lesson_gives_what_it_shows(notebook: Path, ended: dict[Path, Future[E
 
 
 _HELD = test_a_lesson_gives_what_it_shows.__name__
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'socket.create_connection(("192.0.2.1", 80), 1)',
+        'socket.getaddrinfo("example.org", 80)',
+        'socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53))',
+        'urllib.request.urlopen("http://192.0.2.1", timeout=1)',
+    ],
+)
+def test_a_replay_has_no_network(call: str) -> None:
+    """What :func:`test_a_lesson_gives_what_it_shows` runs in can reach nobody, so no lesson's replay needs to."""
+    command = [sys.executable, "-c", f"import socket, urllib.request; {call}"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=without_network(dict(os.environ)))
+    assert "wanted the network" in ended.stderr
 
 
 @every_lesson
@@ -102,12 +127,40 @@ def test_every_lesson_teaches_something_to_do() -> None:
         assert [part.split("\n")[0] for part in words[-2:]] == ["## Try", "## Exercise"]
 
 
+@every_lesson
+def test_a_lesson_has_pictures(notebook: Path) -> None:
+    """Kept with it, so that a reader without a kernel sees them, too."""
+    cells = _MAKER["code_of"](nbformat.read(notebook, as_version=4))
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
+
+
+def test_a_client_of_ones_own_fits_into_thirty_lines() -> None:
+    """Lesson 07 says so, and nothing of this package is in it."""
+    lesson = next(path for path in LESSONS if path.stem.startswith("07"))
+    source = next(cell.source for cell in nbformat.read(lesson, as_version=4).cells if "def ask(" in cell.source)
+    assert len(source.splitlines()) <= 30
+    assert "rt." not in source
+
+
+TOLD = {"04": "1 picture added", "07": "Oslo", "09": "42#", "10": "You said: Ask what you can do for your country"}
+"""What the cells that a replay passes over show, by lesson."""
+
+
+def test_what_a_replay_passes_over_is_known() -> None:
+    """Each lesson with such cells is run with the engine below."""
+    passed = {path.stem[:2] for path in LESSONS if _MAKER["skipped"](path)}
+    assert passed == set(TOLD)
+
+
 @pytest.mark.models
 @pytest.mark.timeout(600)
-def test_the_cells_that_a_replay_passes_over_run_with_the_engine(engine_weights: object) -> None:
-    """Lesson 10, with its own models in the kernel: no cell raises."""
+@pytest.mark.parametrize("number", sorted(TOLD))
+def test_the_cells_that_a_replay_passes_over_run_with_the_engine(engine_weights: object, number: str) -> None:
+    """No cell of the lesson raises, and it shows what the lesson is about."""
     assert engine_weights
-    lesson = next(path for path in LESSONS if path.stem.startswith("10"))
+    if number == "09":
+        pytest.importorskip("aiortc", reason='a call by WebRTC needs aiortc: pip install "realtime-nb[webrtc]"')
+    lesson = next(path for path in LESSONS if path.stem.startswith(number))
     book = _MAKER["ran"](lesson, None)  # nbclient raises what a cell raises
     shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert any("Oslo" in str(output) for output in shown)
+    assert any(TOLD[number] in str(output) for output in shown)
