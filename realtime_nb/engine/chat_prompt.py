@@ -141,9 +141,9 @@ def _entry(message: ChatMessage, *, told: bool) -> dict[str, str]:
         return {"role": "user", "content": f"Result: {message.text}"}
     if message.role != "assistant" or not (told or message.calls):
         return {"role": message.role, "content": message.text}
-    lines = [f"{PREFILL}{NONE}{message.text}"] if message.text else []
-    lines += [f"{PREFILL}{call.name}{MIDDLE}{call.arguments}}}" for call in message.calls]
-    return {"role": "assistant", "content": "\n".join(lines)}
+    words = [f"{PREFILL}{NONE}{message.text}"] if message.text else []
+    calls = "\n".join(f"{PREFILL}{call.name}{MIDDLE}{call.arguments}}}" for call in message.calls)
+    return {"role": "assistant", "content": " ".join([*words, calls]).rstrip()}
 
 
 def transcript(request: ChatRequest) -> str:

@@ -2,7 +2,8 @@
 
 Every answer begins with :data:`PREFILL`, which is put into the model's mouth: so
 it must decide first whether to call. A call is one line of JSON whose arguments
-keep to the function's JSON Schema, token by token: they always parse.
+keep to the function's JSON Schema, token by token: they always parse. Calls may
+come after words, too, as of a model that says what it is about to do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["MIDDLE", "NONE", "PREFILL", "CallReader", "allowed", "grammar", "ope
 PREFILL: Final = '{"function": "'
 """What every answer begins with where there are functions."""
 NONE: Final = 'none"} '
-"""What follows if none of them is called; then come words."""
+"""What follows if none of them is called, or none yet; then come words."""
 MIDDLE: Final = '", "arguments": '
 """What stands between a function's name and its arguments."""
 MOST_CALLS: Final = 4
@@ -77,7 +78,8 @@ def grammar(request: ChatRequest, *, end: str = "", loose: bool = False) -> str 
     close = f" {json.dumps(end)}" if end else ""
     rules = ["%llguidance {}", f"start: ({' | '.join(['say'] * may_talk + ['calls'] * bool(tools))}){close}"]
     if may_talk:
-        rules.append(f"say: {json.dumps(NONE)} /[^\\n{{}}]+/")
+        then = f" ({json.dumps(PREFILL)} calls)?" if tools else ""
+        rules.append(f"say: {json.dumps(NONE)} /[^\\n{{}}]+/{then}")
     if tools:
         again = f"({json.dumps(chr(10) + PREFILL)} call){{0,{MOST_CALLS - 1}}}" if not end else ""
         rules.append(f"calls: call {again}".rstrip())
@@ -225,7 +227,7 @@ def _kept_names(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- how it is read
 class CallReader:
-    """Reads what follows :data:`PREFILL`, as it is written: words, or calls.
+    """Reads what follows :data:`PREFILL`, as it is written: words, calls, or calls after words.
 
     The first call is passed on as it comes. A further one is passed on when it is
     complete, and only if it was not made already: a small model repeats itself.
@@ -267,20 +269,30 @@ class CallReader:
         self._text += text
         if not self._talks and self._text.startswith(NONE):
             self._talks, self._text = True, self._text.removeprefix(NONE)
+        if self._talks:
+            yield from self._say()
         if not self._talks:
             yield from self._read()
-        elif self._text:
-            yield ChatText(self._text)
-            self._text = ""
 
-    def finish(self) -> Iterator[ChatCallDelta]:
-        """Give the last call, if it is complete and new.
+    def _say(self) -> Iterator[ChatText]:
+        """Pass words on, but not what may be the begin of a call."""
+        words, begun, rest = self._text.partition(PREFILL)
+        self._talks = not begun
+        end = len(words.rstrip()) if begun else _certain(words)
+        self._text = rest if begun else words[end:]
+        if end:
+            yield ChatText(words[:end])
+
+    def finish(self) -> Iterator[ChatText | ChatCallDelta]:
+        """Give the last call, if it is complete and new, or what was taken for the begin of one.
 
         Yields
         ------
-        ChatCallDelta
+        ChatText or ChatCallDelta
             At most one.
         """
+        if self._talks and self._text:
+            yield ChatText(self._text)
         if not self._talks:
             first = self._text.partition("\n")[0].partition(MIDDLE)[2]
             self.is_cut = bool(self.calls) and not _parses(first[:-1])
@@ -307,6 +319,13 @@ class CallReader:
         elif _parses(arguments[:-1]):
             yield ChatCallDelta(self.calls, name, arguments[:-1])
             self.calls += 1
+
+
+def _certain(words: str) -> int:
+    """How many characters are words, whatever comes next."""
+    brace = words.rfind(PREFILL[0])
+    may_call = brace >= 0 and PREFILL.startswith(words[brace:])
+    return len(words[:brace].rstrip() if may_call else words.rstrip())
 
 
 def _parses(text: str) -> bool:

@@ -229,6 +229,27 @@ def test_words_are_passed_on_as_they_come(words: str, size: int) -> None:
     assert "".join(delta.text for delta in deltas if isinstance(delta, ChatText)) == words
 
 
+@given(
+    st.text(st.characters(exclude_characters="{}\n"), min_size=1).map(str.strip).filter(bool),
+    st.lists(st.integers(), min_size=1, max_size=4, unique=True),
+    st.integers(1, 60),
+)
+def test_calls_may_come_after_words(words: str, minutes: list[int], size: int) -> None:
+    """In any pieces: first what is said, then the calls, each under its index."""
+    made = "\n".join(line("set_timer", {"minutes": each}) for each in minutes)
+    deltas = read(f"{NONE}{words} {made}", size)
+    said = [delta for delta in deltas if isinstance(delta, ChatText)]
+    assert "".join(delta.text for delta in said) == words
+    assert deltas[: len(said)] == said
+    assert calls(deltas[len(said) :]) == [("set_timer", {"minutes": each}) for each in minutes]
+
+
+def test_what_only_looked_like_a_call_is_said() -> None:
+    """Words that end where a call might begin are words."""
+    deltas = read(NONE + 'It is {"func')
+    assert "".join(delta.text for delta in deltas if isinstance(delta, ChatText)) == 'It is {"func'
+
+
 def test_the_first_call_is_streamed() -> None:
     """Its arguments come in pieces, before the call is complete."""
     reader = CallReader()

@@ -272,6 +272,25 @@ def test_it_calls_what_is_asked_for_and_else_talks(qwen: LlamaLlm, words: str, c
     assert talk.end.reason == ("tool_calls" if call else "stop")
 
 
+def test_a_call_may_come_after_words(qwen: LlamaLlm) -> None:
+    """Where the talk is such that it says first what it does; a question that needs no call gets none."""
+    talk = Talk(qwen, tools=TOOLS)
+    call = ChatCall("call_0", "get_weather", '{"city": "Rome"}')
+    talk.messages += [
+        ChatMessage("user", "What is the weather in Rome?"),
+        ChatMessage("assistant", "Let me check.", (call,)),
+        ChatMessage("tool", "sunny, 25 degrees", call_id="call_0"),
+        ChatMessage("assistant", "It is sunny in Rome, with 25 degrees."),
+    ]
+    assert talk.say("What is the weather in Oslo?") == "Let me check."
+    assert talk.called() == [("get_weather", {"city": "Oslo"})]
+    assert talk.end.reason == "tool_calls"
+    talk.messages.append(ChatMessage("tool", "rain, 4 degrees", call_id="call_0"))
+    talk.answer()
+    assert "Rome" in talk.say("What is the capital of Italy?")
+    assert not talk.calls
+
+
 def test_the_result_is_in_the_answer(qwen: LlamaLlm) -> None:
     """After a call, it talks about what came of it."""
     talk = Talk(qwen, tools=TOOLS)
