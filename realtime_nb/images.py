@@ -110,7 +110,8 @@ class Image:
         obj : Image, figure, axes, PIL image, uint8 array, path, bytes, data URL, IPython.display.Image, or a widget
             The picture. A widget is what has ``.image.value`` (ipywebrtc's
             ImageRecorder and ImageStream) or ``.value`` (ipywidgets' Image), or an
-            ``.image`` that is an Image (our Camera); anything else with ``_repr_png_`` is taken too.
+            ``.image`` that is an Image (our Camera); of ipywebrtc's CameraStream a picture
+            is taken now. Anything else with ``_repr_png_`` is taken too.
         max_bytes : int, optional
             Make it a smaller JPEG when it has more; see :meth:`fit`.
         caller : str
@@ -347,8 +348,12 @@ def _from_widget(obj: Any, caller: str) -> Image:
     return Image(data)
 
 
-def _refuse_stream(obj: Any, caller: str) -> Image:
-    fact, hint = recorders.why_not_live(obj, "picture")
+def _from_stream(obj: Any, caller: str) -> Image:
+    """Take what flows in the page now, where it can be had."""
+    taken = recorders.snapshot(obj) if recorders.live(obj) == "picture" else None
+    if taken:
+        return Image(taken)
+    fact, hint = recorders.why_not_live(obj, "picture") if taken is None else recorders.why_no_picture(obj)
     raise ImageError(f"{caller} got a {type(obj).__name__} {fact}.", hint=hint)
 
 
@@ -383,7 +388,7 @@ _KINDS: tuple[tuple[Callable[[Any], Any], Callable[[Any, str], Image]], ...] = (
     (_is_instance("IPython.core.display", "Image"), lambda obj, _: _from_ipython(obj)),
     (_has_picture, lambda obj, _: obj.image),
     (_is_widget, _from_widget),
-    (recorders.live, _refuse_stream),
+    (recorders.live, _from_stream),
     (_is_svg, lambda obj, _: _refuse_svg(obj)),
     (_is_array, lambda obj, _: Image.from_array(obj)),
     (lambda obj: hasattr(obj, "_repr_png_"), lambda obj, _: _from_repr(obj)),

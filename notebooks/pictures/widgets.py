@@ -62,6 +62,7 @@ def act(name: str, notebook: Notebook) -> None:
         until(notebook, "widget.pictures == 1", 20)
     elif name == "talk":
         until(notebook, "widget.phase == 'speaking'", 60)
+        page.wait_for_selector(".rtnb-talk li[data-who=assistant][data-state=done]")  # it is spoken on for seconds
 
 
 def until(notebook: Notebook, condition: str, limit_s: float) -> None:
@@ -108,10 +109,11 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
     return sheet
 
 
-def room(folder: Path) -> tuple[Path, Path]:
-    """What the microphone hears (a question, then a pause, round and round) and what the camera sees."""
+def room(folder: Path) -> tuple[Path, Path, Path]:
+    """What the microphone hears (a question and a pause, or a speech, round and round) and what the camera sees."""
     question = rt.Audio.read(TESTS / "data" / "question.wav").resample(48_000)
     mic = (question + rt.Audio.silence(9, 48_000)).save(folder / "mic.wav")
+    speech = rt.Audio.read(TESTS / "data" / "jfk.wav").resample(48_000).save(folder / "speech.wav")
     scene = Image.new("RGB", (640, 360), "#c9a77c")
     paper = (
         Image.open(HERE / "timeline.png").convert("RGB").resize((520, 150)).rotate(-4, expand=True, fillcolor="#c9a77c")
@@ -121,28 +123,31 @@ def room(folder: Path) -> tuple[Path, Path]:
     scene.save(data, "JPEG", quality=92)
     camera = folder / "camera.mjpeg"
     camera.write_bytes(data.getvalue() * 30)
-    return mic, camera
+    return mic, speech, camera
 
 
 def main(names: list[str]) -> None:
     """Draw the named widgets, or all."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        mic, camera = room(folder)
-        with (
-            Lab(folder) as lab,
-            Chrome(mic, flags=[f"--use-file-for-fake-video-capture={camera}"], size=(920, 1000)) as chrome,
-        ):
+        mic, speech, camera = room(folder)
+        flags = [f"--use-file-for-fake-video-capture={camera}"]
+        with Lab(folder) as lab:
             for widget in names or list(CELLS):
-                notebook = chrome.open(lab, lab.notebook(widget, [BEGIN + CELLS[widget]]))
-                notebook.run_all()
-                notebook.page.wait_for_selector(f".rtnb.rtnb-{widget}")
-                act(widget, notebook)
-                path = HERE / f"{widget}.png"
-                three(notebook, widget).quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
-                print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-                notebook.kernel("widget.close()")
-                notebook.end()
+                with Chrome(speech if widget == "recorder" else mic, flags=flags, size=(920, 1000)) as chrome:
+                    picture(widget, chrome.open(lab, lab.notebook(widget, [BEGIN + CELLS[widget]])))
+
+
+def picture(widget: str, notebook: Notebook) -> None:
+    """Draw one widget."""
+    notebook.run_all()
+    notebook.page.wait_for_selector(f".rtnb.rtnb-{widget}")
+    act(widget, notebook)
+    path = HERE / f"{widget}.png"
+    three(notebook, widget).quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+    notebook.kernel("widget.close()")
+    notebook.end()
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from realtime_nb import recorders
 from realtime_nb.audio import Audio
 from realtime_nb.audio.coerce import is_audio_like
-from realtime_nb.errors import RealtimeError
+from realtime_nb.errors import ImageError, RealtimeError
 from realtime_nb.images import Image, is_image_like
 from realtime_nb.turn import Turn
 
@@ -75,6 +76,9 @@ def _piece(shown: Any, data: Mapping[str, Any], rate: int | None) -> Piece | Non
         return None if rate is None else Audio.from_array(shown, rate=rate)
     if _is_pair(shown):
         return Audio.from_array(shown[0], rate=shown[1])
+    if recorders.live(shown) == "picture":  # to show a camera is no leave to photograph
+        fact, hint = recorders.why_not_live(shown, "picture")
+        raise ImageError(f"a {type(shown).__name__} {fact}.", hint=hint)
     return _picture(shown, data) or _sound(shown)
 
 

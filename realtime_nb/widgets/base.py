@@ -8,15 +8,14 @@ thread.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 import traitlets
 
+from realtime_nb.comms import answer_where_asked
 from realtime_nb.widgets.static import Twin
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class View(anywidget.AnyWidget):
         self._faults: list[str] = []
         self._closed = False
         super().__init__(**kwargs)
-        _answer_where_asked(self.comm)
+        answer_where_asked(self.comm)
         self.on_msg(View._take)
 
     @traitlets.default("view")
@@ -124,15 +123,3 @@ class View(anywidget.AnyWidget):
         fault = f"{content.get('where')}: {content.get('text')}"[:500]
         self._faults = [*self._faults, fault][-_FAULTS_KEPT:]
         _logger.error("%s in the page: %s\n%s", type(self).__name__, fault, str(content.get("stack"))[:2000])
-
-
-def _answer_where_asked(comm: Any) -> None:
-    """Let the page's messages come by the subshell they are sent to while a cell runs.
-
-    ipykernel 7.4 answers a comm in the shell that last sent on it, the cell's: then
-    nothing of the page arrives until the cell ends (measured; other versions have no such thing).
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        with contextlib.suppress(AttributeError):
-            same: Callable[[Any, Any], Any] = lambda _data, default: default  # noqa: E731 - a method in disguise
-            comm._reply_subshell_for = same  # noqa: SLF001 - private: guarded here, held by a test

@@ -152,7 +152,8 @@ class Lab:
         folder = self.home / "data" / "kernels" / name
         folder.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": argv, "env": {"PYTHONPATH": str(packages)}, "display_name": name, "language": "python"}
+        path = os.pathsep.join(filter(None, [str(packages), os.environ.get("PYTHONPATH")]))
+        spec = {"argv": argv, "env": {"PYTHONPATH": path}, "display_name": name, "language": "python"}
         (folder / "kernel.json").write_text(json.dumps(spec))
 
     def notebook(self, name: str, cells: Sequence[str], *, kernel: str = "python3") -> str:
@@ -294,6 +295,11 @@ class Notebook:
                 timeout=timeout_s * 1000,
             )
 
+    def running(self, cell: int) -> bool:
+        """Whether a cell was begun and has not ended; the kernel's own state flickers with each message by the comm."""
+        state: str = self.js(f"i => {_PANEL}.content.widgets[i].model.executionState", cell)
+        return state == "running"
+
     def run_all(self, timeout_s: float = 120) -> None:
         """Run every cell."""
         for cell in range(self.js(f"() => {_PANEL}.content.widgets.length")):
@@ -319,6 +325,22 @@ class Notebook:
             code,
         )
         return printed.strip()
+
+    def until(self, condition: str, timeout_s: float = 10) -> None:
+        """Wait until an expression holds in the kernel, which hears of the page's doings later than the page.
+
+        Parameters
+        ----------
+        condition : str
+            Python; what it was last is told where it never becomes true.
+        timeout_s : float
+            How long to wait.
+        """
+        end = time.monotonic() + timeout_s
+        while (said := self.kernel(f"print(bool({condition}))")) != "True":
+            if time.monotonic() > end:
+                raise AssertionError(f"{condition}: {said} for {timeout_s:g} s")
+            self.page.wait_for_timeout(50)
 
     def command(self, name: str, args: dict[str, Any] | None = None) -> None:
         """Start a command of JupyterLab's."""

@@ -53,6 +53,7 @@ def test_no_widget_has_a_serious_fault_in_light_or_dark(open_notebook: OpenNoteb
         assert notebook.page.evaluate(SERIOUS, ".rtnb") == [], theme
     notebook.command("apputils:change-theme", {"theme": "JupyterLab Light"})
     notebook.kernel("for one in (recorder, player, camera, meter, talk): one.close()")
+    notebook.page.wait_for_selector(".rtnb", state="detached")
     notebook.page.wait_for_selector("[class^=rtnb-static] audio", state="visible")
     assert notebook.page.evaluate(SERIOUS, "[class^=rtnb-static]") == []
     notebook.js("() => document.querySelector('[class^=rtnb-static]').append(document.createElement('button'))")

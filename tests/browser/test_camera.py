@@ -15,6 +15,9 @@ microphone = ipywebrtc.CameraStream(constraints={"audio": True, "video": False})
 voice = ipywebrtc.AudioRecorder(stream=microphone)
 photo = ipywebrtc.ImageRecorder(stream=ipywebrtc.CameraStream(constraints={"audio": False, "video": True}))
 display(photo.stream, photo, voice)"""
+STREAM = """seen = ipywebrtc.CameraStream(constraints={"audio": False, "video": True})
+picture = rt.Image.coerce(seen)
+print(picture.mime, picture.width > 100)"""
 METER = """import realtime_nb as rt
 from realtime_nb.testing.server import Reply, ScriptedServer
 server = ScriptedServer(Reply("Nile.", audio=bytes(48_000))).__enter__()
@@ -31,7 +34,7 @@ REFUSE = (
 @pytest.fixture(scope="module")
 def book(lab: Any, chrome: Any) -> Iterator[Any]:
     """One notebook for all of these tests."""
-    opened = chrome.open(lab, lab.notebook("camera", [CAMERA, SNAP, WEBRTC, METER, SAY]))
+    opened = chrome.open(lab, lab.notebook("camera", [CAMERA, SNAP, WEBRTC, METER, SAY, STREAM]))
     yield opened
     opened.end()
 
@@ -75,10 +78,7 @@ def test_a_person_takes_a_picture(notebook: Any) -> None:
     page.click(".rtnb-camera button:has-text('Stop')")
     page.wait_for_selector(".rtnb-camera canvas", state="visible")
     assert not notebook.js(RUNNING)
-    for _ in range(50):
-        if notebook.kernel("print(camera)").startswith("Camera(1 picture, 640 x"):
-            break
-        page.wait_for_timeout(100)
+    notebook.until("repr(camera).startswith('Camera(1 picture, 640 x')")
     assert notebook.kernel("print(rt.Image.coerce(camera) is camera.image)") == "True"
 
 
@@ -91,21 +91,22 @@ def test_a_refused_camera_says_what_to_do_in_page_and_cell(notebook: Any) -> Non
 
 
 def test_ipywebrtcs_recorders_are_a_sound_and_a_picture(cleared: Any) -> None:
-    """What AudioRecorder and ImageRecorder bring from the page is taken as it is; before that, an error tells why."""
+    """What AudioRecorder and ImageRecorder bring is taken as it is, of a CameraStream a picture of now."""
     pytest.importorskip("ipywebrtc", reason="these are ipywebrtc's widgets: pip install '.[lab]'")
     notebook = cleared
     notebook.run(2)
     notebook.page.wait_for_selector(".jp-OutputArea video")
     notebook.kernel("voice.recording = True")
     assert "still recording" in notebook.kernel("rt.Audio.coerce(voice)")
-    notebook.page.wait_for_timeout(1500)  # a second of sound is a second
+    notebook.page.wait_for_function(  # a second of sound is a second
+        "() => document.querySelector('.jp-OutputArea video').currentTime > 1.5"
+    )
     notebook.kernel("voice.recording = False; photo.recording = True")
-    for _ in range(100):
-        if notebook.kernel("print(bool(voice.audio.value and photo.image.value))") == "True":
-            break
-        notebook.page.wait_for_timeout(100)
+    notebook.until("voice.audio.value and photo.image.value")
     assert notebook.kernel("print(0.8 < rt.Audio.coerce(voice).duration_s < 8)") == "True"
     assert notebook.kernel("print(rt.Image.coerce(photo).mime)") == "image/png"
+    notebook.run(5)  # in one cell: the stream, and a picture of what flows in it
+    assert notebook.text(5).strip() == "image/jpeg True"
 
 
 def test_the_meter_moves_by_itself(cleared: Any) -> None:

@@ -11,7 +11,6 @@ CELL = """import realtime_nb as rt
 clip = rt.Audio.tone(440, 1.0) + rt.Audio.silence(1.0)
 player = rt.Player(clip, transcript="A tone, <b>then</b> silence.")
 player"""
-STATE = "print(player.playing, player.finished, player.position_s, player.played_s, player.stalls, player.faults)"
 WAVE = ".rtnb-player .rtnb-wave"
 PLAY = ".rtnb-player .rtnb-button.is-main"
 LOADED = f"{WAVE}[aria-valuemax='2.00'] canvas"
@@ -35,15 +34,6 @@ def notebook(book: Any) -> Any:
     return book
 
 
-def wait_for(notebook: Any, condition: str) -> None:
-    """Wait until the kernel says so."""
-    for _ in range(100):
-        if notebook.kernel(f"print({condition})") == "True":
-            return
-        notebook.page.wait_for_timeout(100)
-    raise AssertionError(f"{condition}: {notebook.kernel(STATE)}")
-
-
 def drag(notebook: Any, start: float, stop: float) -> None:
     """Drag over a part of the wave, each end from 0 to 1."""
     notebook.page.locator(WAVE).scroll_into_view_if_needed()
@@ -59,7 +49,7 @@ def drag(notebook: Any, start: float, stop: float) -> None:
 def test_it_plays_through_without_a_stall_and_says_so(notebook: Any) -> None:
     """After Play the kernel learns that all of it was heard, and nothing ran dry."""
     notebook.page.click(PLAY)
-    wait_for(notebook, "player.finished and player.played_s == 2.0 and player.stalls == 0")
+    notebook.until("player.finished and player.played_s == 2.0 and player.stalls == 0")
     assert notebook.page.locator(PLAY).inner_text() == "Play"
     assert notebook.kernel("print(player.playing, player.faults)") == "False ()"
 
@@ -67,13 +57,13 @@ def test_it_plays_through_without_a_stall_and_says_so(notebook: Any) -> None:
 def test_a_drag_selects_what_the_kernel_then_holds(notebook: Any) -> None:
     """A selection is a clip; playing it plays just that; a click clears it and moves the cursor."""
     drag(notebook, 0.25, 0.5)
-    wait_for(notebook, "player.selection is not None and abs(player.selection.duration_s - 0.5) < 0.02")
-    wait_for(notebook, "abs(player.selection_s[0] - 0.5) < 0.02")
+    notebook.until("player.selection is not None and abs(player.selection.duration_s - 0.5) < 0.02")
+    notebook.until("abs(player.selection_s[0] - 0.5) < 0.02")
     notebook.page.click(PLAY)
-    wait_for(notebook, "not player.playing and 0.95 < player.position_s < 1.3")
+    notebook.until("not player.playing and 0.95 < player.position_s < 1.3")
     assert notebook.kernel("print(player.finished)") == "False"
     drag(notebook, 0.75, 0.75)
-    wait_for(notebook, "player.selection is None and abs(player.position_s - 1.5) < 0.02")
+    notebook.until("player.selection is None and abs(player.position_s - 1.5) < 0.02")
 
 
 def test_keys_do_all_of_it(notebook: Any) -> None:
@@ -82,22 +72,22 @@ def test_keys_do_all_of_it(notebook: Any) -> None:
     notebook.page.focus(WAVE)
     for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
         notebook.page.keyboard.press(key)
-    wait_for(notebook, "player.selection_s == (0.5, 1.5) and player.position_s == 1.5")
+    notebook.until("player.selection_s == (0.5, 1.5) and player.position_s == 1.5")
     notebook.page.keyboard.press("Escape")
     notebook.page.keyboard.press("Home")
-    wait_for(notebook, "player.selection is None and player.position_s == 0")
+    notebook.until("player.selection is None and player.position_s == 0")
     notebook.page.keyboard.press("ArrowUp")
     notebook.page.keyboard.press("ArrowDown")
     notebook.page.keyboard.press("End")
     assert notebook.page.get_attribute(WAVE, "aria-valuenow") == "2.00"
     assert notebook.page.get_attribute(WAVE, "aria-valuetext") == "2.0 s of 2.0 s"
     notebook.page.keyboard.press(" ")
-    wait_for(notebook, "player.playing")
+    notebook.until("player.playing")
     assert notebook.js("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == cell
 
 
 def test_a_cell_drives_it_and_two_views_agree(notebook: Any) -> None:
-    """Speed and selection set in one view or in the kernel are seen in all."""
+    """Speed, volume and selection set in one view or in the kernel are seen in all."""
     notebook.run(1)
     notebook.page.wait_for_function("s => document.querySelectorAll(s).length === 2", arg=LOADED)
     notebook.kernel("player.speed = 2.0; player.select(0.5, 1.0)")
@@ -107,4 +97,8 @@ def test_a_cell_drives_it_and_two_views_agree(notebook: Any) -> None:
     )
     assert notebook.page.locator(".rtnb-player .rtnb-words").first.inner_text() == "A tone, <b>then</b> silence."
     notebook.page.locator(".rtnb-player select").first.select_option("0.5")
-    wait_for(notebook, "player.speed == 0.5")
+    notebook.page.locator(".rtnb-player [type=range]").first.fill("0.25")
+    notebook.until("player.speed == 0.5 and player.volume == 0.25")
+    notebook.page.wait_for_function(
+        "() => [...document.querySelectorAll('.rtnb-player [type=range]')].every(el => el.value === '0.25')"
+    )

@@ -19,17 +19,18 @@ with ScriptedServer(Reply("Nile.", audio=rt.Audio.tone(300, 0.5).to_pcm16())) as
     with rt.connect(server.url) as session:
         session.say("Rivers?")"""
 TWIN = "[class^=rtnb-static]"
-PLAYS = """async () => {
+SEEN = """() => [...document.querySelectorAll('.jp-OutputArea audio[controls]')]
+    .filter(sound => sound.getClientRects().length)"""
+PLAYS = f"""async () => {{
   const found = [];
-  for (const sound of document.querySelectorAll('.jp-OutputArea audio[controls]')) {
-    if (!sound.getClientRects().length) continue;
+  for (const sound of ({SEEN})()) {{
     sound.muted = true;
     await sound.play();
     found.push(Math.round(sound.duration * 10) / 10);
     sound.pause();
-  }
+  }}
   return found;
-}"""
+}}"""
 
 
 def saved(notebook: Any, lab: Any, name: str) -> Path:
@@ -65,7 +66,7 @@ def test_reopened_it_plays_and_reads(left: Path, lab: Any, chrome: Any) -> None:
     """With a new kernel and no widget state, sound and words are there, and nothing says that a model is missing."""
     notebook = chrome.open(lab, left.name)
     try:
-        notebook.page.wait_for_selector(f"{TWIN} audio")
+        notebook.page.wait_for_function(f"() => ({SEEN})().length === 2")
         assert notebook.page.evaluate(PLAYS) == [1.0, 0.5]
         assert "A tone, <b>really</b>." in shown(notebook)
         assert "Nile." in shown(notebook)
@@ -73,6 +74,26 @@ def test_reopened_it_plays_and_reads(left: Path, lab: Any, chrome: Any) -> None:
         assert "model not found" not in shown(notebook)
     finally:
         notebook.end()
+
+
+def test_exported_by_nbconvert_it_plays_and_reads(left: Path, chrome: Any) -> None:
+    """The page that nbconvert makes of it has the players and the words, also where no network is."""
+    from nbconvert import HTMLExporter
+
+    exported = left.with_suffix(".html")
+    exported.write_text(HTMLExporter().from_filename(str(left))[0])
+    page = chrome.page()
+    try:
+        page.route("http*://**", lambda route: route.abort())
+        page.goto(exported.as_uri(), wait_until="domcontentloaded")
+        page.wait_for_function(f"() => ({SEEN})().length === 2")
+        assert page.evaluate(PLAYS) == [1.0, 0.5]
+        assert page.locator(f"{TWIN} img").first.evaluate("img => img.complete && img.naturalWidth > 0")
+        for words in ("A tone, <b>really</b>.", "Nile."):
+            assert words in page.inner_text("body")
+        assert "model not found" not in page.inner_text("body")
+    finally:
+        page.close()
 
 
 def test_an_untrusted_copy_plays_and_reads_too(left: Path, lab: Any, chrome: Any) -> None:
@@ -83,7 +104,7 @@ def test_an_untrusted_copy_plays_and_reads_too(left: Path, lab: Any, chrome: Any
     copy.write_text(json.dumps(stored))
     notebook = chrome.open(lab, copy.name)
     try:
-        notebook.page.wait_for_selector(f"{TWIN} audio")
+        notebook.page.wait_for_function(f"() => ({SEEN})().length === 2")
         assert notebook.page.evaluate(PLAYS) == [1.0, 0.5]
         assert notebook.page.locator(f"{TWIN} img").first.evaluate("img => img.complete && img.naturalWidth > 0")
         assert "A tone, <b>really</b>." in shown(notebook)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import realtime_nb as rt
+from realtime_nb import recorders
 from realtime_nb.audio.coerce import is_audio_like
 from realtime_nb.errors import AudioError, ConfigError, ImageError
 from realtime_nb.images import is_image_like
+from realtime_nb.magics.tap import Basket
 from realtime_nb.testing.server import Reply, ScriptedServer
 
 webrtc = pytest.importorskip("ipywebrtc", reason="these are ipywebrtc's widgets: pip install '.[lab]'")
@@ -113,13 +118,72 @@ def test_an_empty_picture_recorder_says_when_its_picture_comes() -> None:
 def test_a_stream_itself_is_no_sound_and_no_picture(
     server: ScriptedServer, stream: Any, error: type[Exception], recorder: str
 ) -> None:
-    """say(camera) tells which recorder takes one from it, by a line that runs."""
+    """Where no page can be asked in the middle of a cell, say(camera) has the line of the recorder that takes one."""
     flow = stream()
     with rt.connect(server.url) as session, pytest.raises(error, match=r"say\(\) got a .* holds no") as caught:
         session.say(flow)
     made: dict[str, Any] = {"stream": flow, "ipywebrtc": webrtc}
     exec(caught.value.hint or "", made)  # type: ignore[attr-defined]  # noqa: S102 - our own hint runs
     assert type(made["recorder"]).__name__ == recorder
+
+
+class Page:
+    """A page that takes the picture a recorder asks for, on a thread of its own; with none it takes nothing."""
+
+    def __init__(self, picture: bytes) -> None:
+        self.picture = picture
+        self.recorders: list[Any] = []
+
+    def recorder(self, **traits: Any) -> Any:
+        """An ImageRecorder that this page shows."""
+        made = webrtc.ImageRecorder(**traits)
+        made.observe(lambda _: threading.Thread(target=self._take, args=(made,)).start(), "recording")
+        self.recorders.append(made)
+        return made
+
+    def _take(self, made: Any) -> None:
+        if self.picture:
+            made.image.value = self.picture
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, png: bytes) -> Page:
+    """A page, and a kernel that hears it while a cell runs."""
+    page = Page(png)
+    streams = SimpleNamespace(ImageRecorder=page.recorder)
+    monkeypatch.setattr(recorders, "hears_meanwhile", lambda _comm: True)
+    monkeypatch.setitem(sys.modules, "ipywebrtc", streams)
+    return page
+
+
+def test_a_camera_is_a_picture_of_now(server: ScriptedServer, page: Page) -> None:
+    """say(camera) takes a picture in the page and sends it; the recorder that took it goes again."""
+    server.add(Reply("A desk."))
+    with rt.connect(server.url) as session:
+        session.say("What do you see?", webrtc.CameraStream())
+    (created,) = server.of_type("conversation.item.create")
+    assert [part["type"] for part in created["item"]["content"]] == ["input_text", "input_image"]
+    (recorder,) = page.recorders
+    assert (recorder.comm, recorder.image.comm) == (None, None)
+
+
+def test_a_camera_that_gives_nothing_is_told(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was not allowed to look is waited for, and then named, with a line that runs."""
+    page.picture = b""
+    monkeypatch.setattr(recorders, "SNAP_S", 0.01)
+    with pytest.raises(ImageError, match=r"say\(\) got a CameraStream that gave no picture within 0.01 s") as caught:
+        rt.Image.coerce(webrtc.CameraStream(), caller="say()")
+    assert (caught.value.hint or "").startswith("recorder = ipywebrtc.ImageRecorder")
+    assert page.recorders[0].comm is None
+
+
+def test_a_camera_that_is_only_shown_is_not_photographed(page: Page) -> None:
+    """What %%ask and %rt watch see of a cell is what it shows: a live camera stays where it is, with a note."""
+    basket = Basket()
+    basket.take(webrtc.CameraStream(), {})
+    assert basket.pieces == []
+    assert "a CameraStream that flows in the page" in basket.notes[0]
+    assert page.recorders == []
 
 
 def test_the_sound_of_a_camera_is_asked_for_without_its_picture() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import socket
 import time
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -139,6 +141,33 @@ def test_sound_and_events_go_both_ways_in_order(desk: Desk) -> None:
         assert await page.next() == ({"t": "audio", "item": "item_1", "last": True}, b"")
 
     play(scene)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux acknowledges at once on demand")
+@pytest.mark.parametrize(("path", "times"), [("proxy", 3), ("direct", 0)])
+def test_what_comes_through_the_proxy_is_acknowledged_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str, times: int
+) -> None:
+    """After every frame, since Linux forgets: the proxy would hold the next one back until the last is acknowledged."""
+    acknowledged: list[int] = []
+    usual = TransportSocket.setsockopt
+
+    def noted(self: TransportSocket, level: int, option: int, *value: Any) -> None:
+        if (level, option) == (socket.IPPROTO_TCP, socket.TCP_QUICKACK):
+            acknowledged.extend(value)
+        usual(self, level, option, *value)
+
+    monkeypatch.setattr(TransportSocket, "setsockopt", noted)
+
+    async def scene() -> None:
+        page = await reach(desk, path=path)
+        await page.next()
+        for at in (0, 1, 2):
+            await page.say({"t": "audio", "at": at}, b"\0\0")
+            await asyncio.to_thread(desk.heard.get, timeout=WAIT_S)
+
+    play(scene)
+    assert acknowledged == [1] * times
 
 
 def test_a_page_says_how_it_came_and_how_long_a_round_trip_is(desk: Desk) -> None:
@@ -346,10 +375,10 @@ def test_replies_go_where_they_are_asked() -> None:
     pytest.importorskip("ipykernel")
     from ipykernel.comm.comm import BaseComm
 
-    from realtime_nb.widgets.base import _answer_where_asked
+    from realtime_nb.comms import answer_where_asked
 
     comm = BaseComm.__new__(BaseComm)
     if not hasattr(comm, "_reply_subshell_for"):
         pytest.skip("this ipykernel routes by the page's own wish")
-    _answer_where_asked(comm)
+    answer_where_asked(comm)
     assert comm._reply_subshell_for({}, "the page's") == "the page's"

@@ -58,9 +58,8 @@ function makeParts() {
       device,
       h("label", { class: "rtnb-label", title: ECHO }, echo, "Echo cancellation"),
       h("label", { class: "rtnb-button rtnb-file" }, icon("file"), "Sound file", input),
-      path,
     ),
-    says,
+    h("div", { class: "rtnb-row" }, says, path),
     alert,
   );
   return { ...parts, card };

@@ -10,7 +10,7 @@ export const STYLE = `
 .rtnb-talk[data-phase="listening"] .rtnb-lamp { border-color: var(--rtnb-user); }
 .rtnb-talk[data-phase="closed"] .rtnb-lamp { border-color: var(--rtnb-alert); }
 @keyframes rtnb-turn { to { transform: rotate(1turn); } }
-.rtnb-talk .rtnb-voices { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 10px; align-items: center; margin-top: 8px; }
+.rtnb-talk .rtnb-voices { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 2px 8px; align-items: center; margin-top: 8px; }
 .rtnb-talk .rtnb-voices .rtnb-wave { height: 34px; }
 .rtnb-talk .rtnb-who { font-size: 12px; font-weight: 600; white-space: nowrap; }
 .rtnb-talk .rtnb-who.is-user { color: var(--rtnb-user); }
@@ -19,7 +19,7 @@ export const STYLE = `
 .rtnb-talk .rtnb-who.is-system { color: var(--rtnb-hint); }
 .rtnb-talk .rtnb-log { margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
 .rtnb-talk .rtnb-log ol { list-style: none; margin: 0; padding: 0; }
-.rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 2px; margin: 0; }
+.rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 0; margin: 0; }
 .rtnb-talk .rtnb-log .rtnb-who { padding-top: 1px; }
 .rtnb-talk .rtnb-said { white-space: pre-wrap; overflow-wrap: anywhere; }
 .rtnb-talk li[data-who="call"] .rtnb-said { font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: 12px; }
@@ -38,6 +38,7 @@ export const STYLE = `
 .rtnb-talk kbd { font: inherit; font-size: 11px; padding: 0 4px; border: 1px solid var(--rtnb-edge); border-radius: 4px; opacity: .75; }
 @container (max-width: 360px) {
   .rtnb-talk .rtnb-log li { grid-template-columns: minmax(0, 1fr); }
+  .rtnb-talk .rtnb-voices { grid-template-columns: auto minmax(0, 1fr); }
   .rtnb-talk .rtnb-phase { flex-basis: calc(100% - 24px); }
   .rtnb-talk kbd { display: none; }
 }

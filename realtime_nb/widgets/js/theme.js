@@ -36,7 +36,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
   background: var(--rtnb-raised); color: inherit; font: inherit; cursor: pointer;
 }
 .rtnb-button { display: inline-flex; align-items: center; justify-content: center; gap: 6px; }
-.rtnb .rtnb-select { max-width: 15em; padding: 2px 4px; text-overflow: ellipsis; }
+.rtnb .rtnb-select { max-width: 13em; padding: 2px 4px; text-overflow: ellipsis; }
 .rtnb-button:hover:not(:disabled) { border-color: currentColor; }
 .rtnb-button:disabled { opacity: .5; cursor: default; }
 .rtnb-button.is-main { min-width: 5.5em; background: var(--rtnb-main, var(--rtnb-user)); border-color: transparent; color: var(--rtnb-paper); font-weight: 600; }
@@ -47,8 +47,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-file { position: relative; }
 .rtnb-file:focus-within { outline: 2px solid var(--rtnb-user); outline-offset: 2px; }
 .rtnb-path { margin-left: auto; font-size: 12px; }
-.rtnb-says { margin-top: 8px; min-height: 1.45em; color: var(--rtnb-hint); }
-.rtnb-says:empty { margin: 0; min-height: 0; }
+.rtnb-says { color: var(--rtnb-hint); }
 .rtnb-drop { border-radius: 6px; }
 .rtnb-drop.is-over { outline: 2px dashed var(--rtnb-user); outline-offset: 4px; }
 .rtnb input[type="checkbox"] { margin: 0; accent-color: var(--rtnb-user); }

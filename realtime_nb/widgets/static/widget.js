@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: b15d308126a50edd2ce42eade61e8d9361300e9db84ecd3817b227e8fa8d653e
+// sources: a802f3f8bd5092d359153535aaadb5c4559b400ce4bb172ed37b4347b670354e
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -770,7 +770,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
   background: var(--rtnb-raised); color: inherit; font: inherit; cursor: pointer;
 }
 .rtnb-button { display: inline-flex; align-items: center; justify-content: center; gap: 6px; }
-.rtnb .rtnb-select { max-width: 15em; padding: 2px 4px; text-overflow: ellipsis; }
+.rtnb .rtnb-select { max-width: 13em; padding: 2px 4px; text-overflow: ellipsis; }
 .rtnb-button:hover:not(:disabled) { border-color: currentColor; }
 .rtnb-button:disabled { opacity: .5; cursor: default; }
 .rtnb-button.is-main { min-width: 5.5em; background: var(--rtnb-main, var(--rtnb-user)); border-color: transparent; color: var(--rtnb-paper); font-weight: 600; }
@@ -781,8 +781,7 @@ body:is(.vscode-dark) .rtnb, html[theme="dark"] .rtnb { --rtnb-paper: #15181c; -
 .rtnb-file { position: relative; }
 .rtnb-file:focus-within { outline: 2px solid var(--rtnb-user); outline-offset: 2px; }
 .rtnb-path { margin-left: auto; font-size: 12px; }
-.rtnb-says { margin-top: 8px; min-height: 1.45em; color: var(--rtnb-hint); }
-.rtnb-says:empty { margin: 0; min-height: 0; }
+.rtnb-says { color: var(--rtnb-hint); }
 .rtnb-drop { border-radius: 6px; }
 .rtnb-drop.is-over { outline: 2px dashed var(--rtnb-user); outline-offset: 4px; }
 .rtnb input[type="checkbox"] { margin: 0; accent-color: var(--rtnb-user); }
@@ -2050,10 +2049,9 @@ function makeParts() {
       { class: "rtnb-row" },
       device,
       h("label", { class: "rtnb-label", title: ECHO }, echo, "Echo cancellation"),
-      h("label", { class: "rtnb-button rtnb-file" }, icon("file"), "Sound file", input),
-      path
+      h("label", { class: "rtnb-button rtnb-file" }, icon("file"), "Sound file", input)
     ),
-    says,
+    h("div", { class: "rtnb-row" }, says, path),
     alert
   );
   return { ...parts3, card };
@@ -2529,7 +2527,7 @@ var STYLE = `
 .rtnb-talk[data-phase="listening"] .rtnb-lamp { border-color: var(--rtnb-user); }
 .rtnb-talk[data-phase="closed"] .rtnb-lamp { border-color: var(--rtnb-alert); }
 @keyframes rtnb-turn { to { transform: rotate(1turn); } }
-.rtnb-talk .rtnb-voices { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 10px; align-items: center; margin-top: 8px; }
+.rtnb-talk .rtnb-voices { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 2px 8px; align-items: center; margin-top: 8px; }
 .rtnb-talk .rtnb-voices .rtnb-wave { height: 34px; }
 .rtnb-talk .rtnb-who { font-size: 12px; font-weight: 600; white-space: nowrap; }
 .rtnb-talk .rtnb-who.is-user { color: var(--rtnb-user); }
@@ -2538,7 +2536,7 @@ var STYLE = `
 .rtnb-talk .rtnb-who.is-system { color: var(--rtnb-hint); }
 .rtnb-talk .rtnb-log { margin: 10px 0 0; padding: 8px 0 0; border-top: 1px solid var(--rtnb-line); max-height: 300px; overflow-y: auto; overscroll-behavior: contain; }
 .rtnb-talk .rtnb-log ol { list-style: none; margin: 0; padding: 0; }
-.rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 2px; margin: 0; }
+.rtnb-talk .rtnb-log li { display: grid; grid-template-columns: 5em minmax(0, 1fr); gap: 0 8px; padding: 3px 0; margin: 0; }
 .rtnb-talk .rtnb-log .rtnb-who { padding-top: 1px; }
 .rtnb-talk .rtnb-said { white-space: pre-wrap; overflow-wrap: anywhere; }
 .rtnb-talk li[data-who="call"] .rtnb-said { font-family: var(--jp-code-font-family, ui-monospace, monospace); font-size: 12px; }
@@ -2557,6 +2555,7 @@ var STYLE = `
 .rtnb-talk kbd { font: inherit; font-size: 11px; padding: 0 4px; border: 1px solid var(--rtnb-edge); border-radius: 4px; opacity: .75; }
 @container (max-width: 360px) {
   .rtnb-talk .rtnb-log li { grid-template-columns: minmax(0, 1fr); }
+  .rtnb-talk .rtnb-voices { grid-template-columns: auto minmax(0, 1fr); }
   .rtnb-talk .rtnb-phase { flex-basis: calc(100% - 24px); }
   .rtnb-talk kbd { display: none; }
 }
