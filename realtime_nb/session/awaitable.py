@@ -94,7 +94,7 @@ def prepare(
     return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
 
 
-def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
+def talk_with(session: AsyncSession, transport: Way, *, echo_cancellation: bool) -> Talk:
     """Show the session's talk in this cell: a session has one, in as many views as are wanted.
 
     Parameters
@@ -103,6 +103,8 @@ def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
         Open.
     transport : {"websocket", "webrtc"}
         How sound travels.
+    echo_cancellation : bool
+        For the microphone, when it is opened next.
 
     Returns
     -------
@@ -119,6 +121,7 @@ def talk_with(session: AsyncSession, transport: Way = "websocket") -> Talk:
         actor.talk.close()
     if actor.talk is None or actor.talk.closed:
         actor.talk = Talk(session, transport)
+    actor.talk.echo_cancellation = echo_cancellation
     actor.talk.show()
     return actor.talk
 
@@ -179,9 +182,9 @@ class AsyncSession(Seen):
         """Stop the answer; see :meth:`realtime_nb.Session.interrupt`."""
         return await self.actor.interrupt(audio_end_ms)
 
-    async def talk(self, transport: Way = "websocket") -> Talk:
+    async def talk(self, transport: Way = "websocket", *, echo_cancellation: bool = True) -> Talk:
         """Talk in the notebook, both ways at once; see :meth:`realtime_nb.Session.talk`."""
-        return talk_with(self, transport)
+        return talk_with(self, transport, echo_cancellation=echo_cancellation)
 
     @at_home
     async def doctor(self) -> Findings:

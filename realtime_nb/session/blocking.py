@@ -172,7 +172,7 @@ class Session(Kept):
         """
         return self._call(self.aio.interrupt(audio_end_ms))
 
-    def talk(self, transport: Way = "websocket") -> Talk:
+    def talk(self, transport: Way = "websocket", *, echo_cancellation: bool = True) -> Talk:
         """Talk in the notebook, both ways at once: speak, be answered aloud, and speak over the answer.
 
         Parameters
@@ -182,6 +182,9 @@ class Session(Kept):
             notebook; the kernel keeps history, tools and frames by the call's sideband. The words are in the
             frames, the sound is not: it does not pass through the kernel. Begins a conversation, which ends with the
             call; the browser must reach the server, which a hosted notebook's cannot reach in its kernel.
+        echo_cancellation : bool
+            False with headphones: the browser then leaves the voice as it is. With it, Chromium holds back most of
+            what is said over the first seconds of the first answer, until it knows the room.
 
         Returns
         -------
@@ -189,7 +192,7 @@ class Session(Kept):
             The widget, shown in this cell; it goes on while other cells run. ``talk.close()`` leaves its
             static form, and the session open.
         """
-        return talk_with(self.aio, transport)
+        return talk_with(self.aio, transport, echo_cancellation=echo_cancellation)
 
     def doctor(self) -> Findings:
         """Say how the session is: who answers, how far away, and how sound travels to the page.

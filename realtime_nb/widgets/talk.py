@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+import traitlets
 
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
@@ -51,6 +52,8 @@ class Talk(View):
     """
 
     view_name: ClassVar[str] = "talk"
+    echo_cancellation = traitlets.Bool(default_value=True).tag(sync=True)
+    """Whether the browser takes the loudspeaker out of the microphone, when it is opened next."""
 
     def __init__(self, session: AsyncSession, transport: Way = "websocket") -> None:
         super().__init__()

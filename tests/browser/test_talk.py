@@ -294,6 +294,21 @@ def typed(notebook: Any) -> None:
     line(notebook, "The Nile", "assistant")
 
 
+@pytest.mark.parametrize(
+    ("how", "cancelled"),
+    [("", True), ("echo_cancellation=False", False), ("'webrtc', echo_cancellation=False", False)],
+)
+def test_with_headphones_the_voice_is_left_as_it_is(
+    open_notebook: Open, serving: Serving, how: str, cancelled: bool
+) -> None:
+    """Asked for no echo cancellation, the browser opens its microphone without, whoever takes the sound; else with."""
+    notebook = open_notebook(connecting(serving), f"session.talk({how})")
+    notebook.run(0)
+    notebook.run(1)
+    hears(notebook)
+    assert notebook.js("() => window.tracks.at(-1).getSettings().echoCancellation") is cancelled
+
+
 def test_plain_http_has_no_microphone_and_says_so(talk: Callable[..., Any], lab: Any) -> None:
     """A page that is not secure has neither microphone nor sound, says so, and shows the answer to what is typed."""
     notebook = talk(url=lab.url.replace("127.0.0.1", "plain-http.test"))

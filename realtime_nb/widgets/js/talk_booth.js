@@ -36,6 +36,7 @@ export class Booth {
   /** @param {import("@anywidget/types").AnyModel} model @param {string} sid */
   constructor(model, sid) {
     this.sid = sid;
+    this.model = model;
     /** @type {import("./talk_model.js").Talk} */
     this.talk = NOTHING;
     /** @type {import("./talk_model.js").Mic} */
@@ -137,10 +138,11 @@ export class Booth {
     const onLevel = ({ peak }) => (this.levels.user = Math.max(this.levels.user, peak));
     /** @param {Trouble} trouble */
     const onEnded = (trouble) => (this.closeMic(), this.fail(trouble));
-    if (!this.talk.call) return new Capture({ media: this.media, onLevel, onEnded });
+    const echoCancellation = this.model.get("echo_cancellation");
+    if (!this.talk.call) return new Capture({ echoCancellation, media: this.media, onLevel, onEnded });
     const ask = (/** @type {string} */ origin) => this.tell("call", { origin });
     const tell = (/** @type {string} */ id) => this.tell("called", { call_id: id });
-    return new Call({ ask, tell, onLevel, onEnded });
+    return new Call({ ask, tell, echoCancellation, onLevel, onEnded });
   }
 
   closeMic() {

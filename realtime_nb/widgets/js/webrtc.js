@@ -6,8 +6,8 @@ const OPEN_MS = 10_000;
 
 /**
  * @typedef {{url?: string, secret?: string, text?: string, todo?: string}} Ticket
- * @typedef {{ask: (origin: string) => void, tell: (callId: string) => void, onLevel: (level: {peak: number}) => void,
- *   onEnded: (trouble: Trouble) => void}} CallOptions
+ * @typedef {{ask: (origin: string) => void, tell: (callId: string) => void, echoCancellation: boolean,
+ *   onLevel: (level: {peak: number}) => void, onEnded: (trouble: Trouble) => void}} CallOptions
  */
 
 /** Microphone and loudspeaker of one call, from `start()` to `release()`; in the place of a Capture. */
@@ -15,7 +15,8 @@ export class Call {
   /** @param {CallOptions} options */
   constructor(options) {
     this.options = options;
-    this.capture = new Capture({ onLevel: options.onLevel, onEnded: options.onEnded });
+    const { echoCancellation, onLevel, onEnded } = options;
+    this.capture = new Capture({ echoCancellation, onLevel, onEnded });
     /** @type {RTCPeerConnection | null} */
     this.peer = null;
     this.speaker = new Audio();

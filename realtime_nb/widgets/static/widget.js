@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: a802f3f8bd5092d359153535aaadb5c4559b400ce4bb172ed37b4347b670354e
+// sources: 8e771ecfb1aa6d7bcc7cd3955ee164c3458930a62c5beac4446bb7f1e1bce9f2
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2222,7 +2222,8 @@ var Call = class {
   /** @param {CallOptions} options */
   constructor(options) {
     this.options = options;
-    this.capture = new Capture({ onLevel: options.onLevel, onEnded: options.onEnded });
+    const { echoCancellation, onLevel, onEnded } = options;
+    this.capture = new Capture({ echoCancellation, onLevel, onEnded });
     this.peer = null;
     this.speaker = new Audio();
     this.released = false;
@@ -2333,6 +2334,7 @@ var Booth = class _Booth {
   /** @param {import("@anywidget/types").AnyModel} model @param {string} sid */
   constructor(model, sid) {
     this.sid = sid;
+    this.model = model;
     this.talk = NOTHING;
     this.mic = "off";
     this.trouble = null;
@@ -2418,10 +2420,11 @@ var Booth = class _Booth {
   ear() {
     const onLevel = ({ peak }) => this.levels.user = Math.max(this.levels.user, peak);
     const onEnded = (trouble) => (this.closeMic(), this.fail(trouble));
-    if (!this.talk.call) return new Capture({ media: this.media, onLevel, onEnded });
+    const echoCancellation = this.model.get("echo_cancellation");
+    if (!this.talk.call) return new Capture({ echoCancellation, media: this.media, onLevel, onEnded });
     const ask = (origin) => this.tell("call", { origin });
     const tell2 = (id) => this.tell("called", { call_id: id });
-    return new Call({ ask, tell: tell2, onLevel, onEnded });
+    return new Call({ ask, tell: tell2, echoCancellation, onLevel, onEnded });
   }
   closeMic() {
     const open = this.mic === "on";
