@@ -54,16 +54,17 @@ class WebRtc:
             offer = read_offer(request.headers.get("content-type", ""), body)
             if offer is None:
                 return _refused(415, "Expected application/sdp or multipart/form-data.", "unsupported_content_type")
-            if self._hub.is_full or len(self._calls) >= self._hub.options.rtc_calls:
+            settings, rtc = self._settings(request, offer), await asyncio.to_thread(_module)
+            if self._hub.is_full or len(self._calls) >= self._hub.options.rtc_calls:  # no await from here to its place
                 return _refused(429, "This server serves no more calls at once.", "session_limit_reached")
-            return await self._answer(offer, self._settings(request, offer))
+            call = rtc.RtcCall(self._hub, _hosts(self._hub.options.host), self._over)
+            return await self._answer(call, offer, settings)
         except EventError as error:
             return _refused(400, error.message, error.code, error.param)
         except MissingExtra as missing:
             return _refused(501, str(missing), "webrtc_not_installed")
 
-    async def _answer(self, offer: Offer, settings: AnySession) -> Response:
-        call = (await asyncio.to_thread(_module)).RtcCall(self._hub, _hosts(self._hub.options.host), self._over)
+    async def _answer(self, call: RtcCall, offer: Offer, settings: AnySession) -> Response:
         self._calls.add(call)
         self._hub.calls.add(call)
         try:

@@ -158,6 +158,24 @@ def test_one_call_too_many_is_refused(serve: Any) -> None:
     talk(serving, nothing)
 
 
+def test_the_cap_holds_for_offers_made_at_once(serve: Any) -> None:
+    """Of four offers that come together, two are taken where two calls may be."""
+    serving = serve(ServerOptions(rtc_calls=2))
+    headers = {**serving.headers, "Content-Type": "application/sdp"}
+
+    async def scenario() -> list[int]:
+        callers = [Rtc() for _ in range(4)]
+        try:
+            offers = [(await offer(caller.peer, LOOPBACK)).encode() for caller in callers]
+            posts = [asyncio.to_thread(post, serving.http, offered, headers) for offered in offers]
+            return sorted(answered[0] for answered in await asyncio.gather(*posts))
+        finally:
+            for caller in callers:
+                await caller.close()
+
+    assert asyncio.run(scenario()) == [201, 201, 429, 429]
+
+
 def test_twenty_five_calls_leave_nothing_behind(serve: Any) -> None:
     """Neither a task nor a descriptor nor a port is more after 25 calls than after the first."""
     serving, process = serve(), psutil.Process()
