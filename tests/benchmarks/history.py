@@ -22,6 +22,8 @@ from realtime_nb.protocol.usage import CachedTokens, InputTokens, OutputTokens, 
 Figure = tuple[str, float, str]
 DELTAS = 21
 """Pieces of words and of sound in a turn: with the rest of its events more than fifty."""
+INTERRUPTED = 9
+"""Of so many turns one is."""
 FRAMES = ("history", "turns", "usage", "rate_limits", "events")
 
 
@@ -62,6 +64,10 @@ def turn(log: EventLog, n: int) -> None:
     done = ev.Response(id=response, conversation_id="conv_1", status="completed", usage=used)
     event = ev.ResponseDone(event_id=f"event_d{n}", response=done)
     log.append("received", event, t_s + 0.6, 900)
+    if n % INTERRUPTED == 0:
+        cut = {"item_id": answer, "content_index": 0, "audio_end_ms": 800}
+        log.append("sent", ev.ConversationItemTruncate(event_id=f"event_t{n}", **cut), t_s + 0.6, 150)  # type: ignore[arg-type]
+        get("conversation.item.truncated", 0.7, **cut)
     get(
         "rate_limits.updated",
         0.6,
