@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "WHAT_IF", "Packed", "Repeated", "Table"]
 
-_ROWS = 1 << 15
+_ROWS = 1 << 13
 _PAGES = 1 << 16
 STRING, FLOAT, INT, BOOL = "string", "float64", "Int64", "boolean"
 
@@ -81,15 +81,15 @@ class Repeated:
     texts: Sequence[str | None]
 
     def arrow(self) -> Iterator[pa.Array]:
-        """The texts as pyarrow holds them, some rows at a time: written out in one go they would take a third more."""
-        words = [(text or "").encode() for text in self.texts]
-        sizes = np.array([len(word) for word in words], np.int64)
-        there = np.array([text is not None for text in self.texts])
+        """The texts as pyarrow holds them, some rows at a time: what it writes in one go takes a third more."""
+        import pyarrow as pa
+
+        texts = pa.array(self.texts, pa.large_string())
         for start in range(0, len(self.codes), _ROWS):
             codes = self.codes[start : start + _ROWS]
-            places = np.zeros(len(codes) + 1, np.int64)
-            np.cumsum(sizes[codes], out=places[1:])
-            yield _strings(places, b"".join(map(words.__getitem__, codes.tolist())), there[codes])
+            there, ends, data = pa.DictionaryArray.from_arrays(codes, texts).cast(pa.large_string()).buffers()
+            places = np.frombuffer(ends, np.int64, len(codes) + 1).copy()
+            yield _strings(places, memoryview(data or b"")[: places[-1]], there and pa.py_buffer(bytes(there)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ class Packed:
 
     def arrow(self) -> Iterator[pa.Array]:
         """The texts as pyarrow holds them: as they are."""
-        return (_strings(places, data, np.diff(places) > 0) for places, data in self.chunks)
+        return (_strings(places, data, _bits(np.diff(places) > 0)) for places, data in self.chunks)
 
 
 def _places(texts: Sequence[Any]) -> NDArray[np.int64]:
@@ -146,18 +146,24 @@ def _series(values: Texts, dtype: str) -> pd.Series:
     return pd.Series(values, dtype=dtype, copy=True if isinstance(values, np.ndarray) else None)
 
 
-def _strings(places: NDArray[np.int64], data: bytes, there: NDArray[np.bool_]) -> pa.Array:
-    """Texts that lie end to end, as pyarrow holds them."""
+def _bits(there: NDArray[np.bool_]) -> pa.Buffer:
     import pyarrow as pa
 
-    buffers = [pa.py_buffer(np.packbits(there, bitorder="little")), pa.py_buffer(places), pa.py_buffer(_apart(data))]
-    return pa.Array.from_buffers(pa.large_string(), len(there), buffers)
+    return pa.py_buffer(np.packbits(there, bitorder="little"))
 
 
-def _apart(data: bytes) -> bytes | mmap.mmap:
+def _strings(places: NDArray[np.int64], data: bytes | memoryview, there: pa.Buffer | None) -> pa.Array:
+    """Texts that lie end to end, as pyarrow holds them; without `there` none is missing."""
+    import pyarrow as pa
+
+    buffers = [there, pa.py_buffer(places), pa.py_buffer(_apart(data))]
+    return pa.Array.from_buffers(pa.large_string(), len(places) - 1, buffers)
+
+
+def _apart(data: bytes | memoryview) -> bytes | mmap.mmap:
     """Much text in pages of its own: in the heap it would take the places of blocks that were read, and leave holes."""
     if len(data) < _PAGES:
-        return data
+        return bytes(data)
     pages = mmap.mmap(-1, len(data))
     pages[:] = data
     return pages
@@ -172,7 +178,7 @@ def _arrow(values: Texts) -> pa.ChunkedArray:
         return pa.chunked_array(list(values.arrow()), kind)
     texts = list(values)
     there = np.fromiter((text is not None for text in texts), np.bool_, len(texts))
-    return pa.chunked_array([_strings(*Packed.text([text or "" for text in texts]), there)])
+    return pa.chunked_array([_strings(*Packed.text([text or "" for text in texts]), _bits(there))])
 
 
 COST = Table(

@@ -42,7 +42,14 @@ class CostLine(msgspec.Struct, frozen=True, gc=False):
 
     def row(self) -> dict[str, Any]:
         """The line as a row of a frame."""
-        return {**msgspec.structs.asdict(self), "cost_usd": self.cost_usd}
+        return {
+            "direction": self.direction,
+            "modality": self.modality,
+            "cached": self.cached,
+            "tokens": self.tokens,
+            "usd_per_1m": self.usd_per_1m,
+            "cost_usd": self.cost_usd,
+        }
 
 
 @dataclass(frozen=True, slots=True)
