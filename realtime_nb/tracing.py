@@ -153,7 +153,7 @@ class _Spans:
         """In which the spans of responses are written."""
         self._replies: dict[str, tuple[Context, ResponseState]] = {}
         """The response each call of a function was made in, by ``call_id``."""
-        self._rows = 0
+        self._billed = 0
         self._common = {
             "gen_ai.provider.name": "openai" if brain.startswith(card.name) else "realtime_nb",
             "gen_ai.realtime_session.id": session_id,
@@ -233,7 +233,7 @@ class _Spans:
             return {}
         total, cached, said = response.usage
         names = {"input_tokens": total, "cache_read.input_tokens": cached, "output_tokens": said}
-        rows, self._rows = self._fold.usage[self._rows :], len(self._fold.usage)
+        rows, self._billed = self._fold.usage(self._billed), len(self._fold.billed)
         for row in rows:
             name = f"{row['modality']}.{row['direction']}_tokens"
             names[name] = names.get(name, 0) + row["tokens"]

@@ -15,7 +15,7 @@ from realtime_nb.protocol.events import ConversationItemCreate, KnownServerEvent
 from realtime_nb.protocol.events.client import ClientEvent
 from realtime_nb.protocol.items import InputAudio, Message
 
-__all__ = ["VERSION", "EventLine", "Header", "Line", "RawLine", "SoundLine", "UnknownLine", "event_line"]
+__all__ = ["VERSION", "EventLine", "Header", "Line", "RawLine", "ShownLine", "SoundLine", "UnknownLine", "event_line"]
 
 VERSION = 1
 """Of the format; a reader refuses what is newer than itself."""
@@ -44,6 +44,15 @@ class RawLine(Entry, tag_field="line", tag="event", frozen=True, kw_only=True):
     """The same line with its event as text: to be written, or shown."""
 
     seq: int
+    event: msgspec.Raw
+
+
+class ShownLine(msgspec.Struct, tag_field="line", tag="event", frozen=True, kw_only=True, gc=False):
+    """Of the same line only what its payload is made of: the rest takes a tenth of a second to read half a million."""
+
+    seq: int
+    direction: Literal["sent", "received"]
+    audio_bytes: int
     event: msgspec.Raw
 
 

@@ -113,22 +113,21 @@ class LineFile:
 
     def _blocks(self, start: int) -> Iterator[bytes]:
         """Whole lines from a place on, many at a time; and what follows the last one's end."""
-        rest = b""
-        while start < self._size and (data := self._read(start)):
-            start += len(data)
-            if end := data.rfind(b"\n") + 1:
-                yield rest + data[:end]
-                rest = data[end:]
-            else:
-                rest += data
-        if rest:
-            yield rest
+        size = _BLOCK
+        while start < self._size and (data := self._read(start, size)):
+            end = data.rfind(b"\n") + 1
+            if not end and start + len(data) < self._size:
+                size *= 2  # a line that is longer than a block
+                continue
+            size, end = _BLOCK, end or len(data)
+            yield data[:end]
+            start += end  # what begins here of the next line is read again: cheaper than to put it together
 
-    def _read(self, start: int) -> bytes:
-        """What is in the file from there on, and was when it was opened."""
+    def _read(self, start: int, size: int) -> bytes:
+        """So much of the file from there on, as far as it was there when it was opened."""
         with self._lock:
             os.lseek(self._file, start, os.SEEK_SET)
-            return os.read(self._file, min(_BLOCK, self._size - start))
+            return os.read(self._file, min(size, self._size - start))
 
 
 def _in_order(found: list[Any], number: int, last: int, damage: list[Damage]) -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
+from realtime_nb import plots
 from realtime_nb.archive.markdown import facts, rows, said, who
 from realtime_nb.audio.player import player_html
 
@@ -59,15 +60,15 @@ def _items(saved: SavedHistory) -> Iterator[str]:
     for row in rows(saved.history):
         words, sound = said(row), saved.sounds.get(row["item_id"])
         if words or sound:
-            player = player_html(sound) if sound else ""
+            player = player_html(sound, voice="model" if row["role"] == "assistant" else "user") if sound else ""
             yield f'<div class="item"><b>{escape(who(row))}</b><div class="said">{escape(words)}</div>{player}</div>'
 
 
 def _plots(saved: SavedHistory) -> Iterator[str]:
-    for name in _PLOTS:
-        figure = getattr(saved.plot, name)().figure
+    for name in (*_PLOTS, *(["waveform"] if saved.sounds else [])):
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
+        with plots.theme("light"):  # the page is, whatever the notebook is
+            getattr(saved.plot, name)().figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
         data = base64.b64encode(picture.getvalue()).decode()
         yield f'<p><img alt="{name.replace("_", " ")}" src="data:image/png;base64,{data}"></p>'
 

@@ -32,7 +32,7 @@ def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Packed:
     Parameters
     ----------
     blocks : iterable of list
-        The lines: RawLine, UnknownLine and SoundLine, in order.
+        The lines: ShownLine, UnknownLine and SoundLine, in order.
     numbers : array of int
         Of the lines that are rows, in order.
 
@@ -41,7 +41,8 @@ def payloads(blocks: Iterable[list[Any]], numbers: array[int]) -> Packed:
     Packed
         Compact JSON; the lines are read when it is.
     """
-    return Packed(Packed.chunk([_text(line) for line in _rows(lines, numbers)]) for lines in blocks if lines)
+    put = _Put()
+    return Packed(Packed.chunk([_text(line, put) for line in _rows(lines, numbers)]) for lines in blocks if lines)
 
 
 def _rows(lines: list[Any], numbers: array[int]) -> list[Any]:
@@ -52,14 +53,23 @@ def _rows(lines: list[Any], numbers: array[int]) -> list[Any]:
     return [line for line in lines if line.seq in wanted]
 
 
-def _text(line: Any) -> Any:
+class _Put(dict[tuple[str, int], tuple[bytes, bytes]]):
+    """What is replaced by what where so much sound was; most pieces of a voice are of one size."""
+
+    def __missing__(self, place: tuple[str, int]) -> tuple[bytes, bytes]:
+        direction, size = place
+        key = _SOUND[direction]
+        self[place] = key + b'""', b'%s"<%d bytes of audio>"' % (key, size)
+        return self[place]
+
+
+def _text(line: Any, put: _Put) -> Any:
     if type(line) is UnknownLine:
         return payload(line).encode()
     raw = line.event
     if line.audio_bytes:
-        key = _SOUND[line.direction]
-        raw = bytes(raw).replace(key + b'""', b'%s"<%d bytes of audio>"' % (key, line.audio_bytes))
+        raw = bytes(raw).replace(*put[line.direction, line.audio_bytes])
     if len(raw) >= _SHORT and (_LARGE.search(raw) or b";base64," in bytes(raw)):
         shown = UnknownEvent(type="", payload=msgspec.json.decode(raw))
-        return payload(Entry(line.t_s, line.direction, shown, line.bytes)).encode()
+        return payload(Entry(0.0, line.direction, shown, 0)).encode()
     return raw

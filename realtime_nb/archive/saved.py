@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_nb import plots
 from realtime_nb.archive.export import export
-from realtime_nb.archive.lines import Line, RawLine, SoundLine, UnknownLine
+from realtime_nb.archive.lines import Line, ShownLine, SoundLine, UnknownLine
 from realtime_nb.archive.mix import Stereo, mix, voices
 from realtime_nb.archive.reader import Damage, LineFile
 from realtime_nb.archive.rows import payloads
@@ -80,13 +80,14 @@ class SavedHistory(History):
         """The sounds by ``item_id``: ``saved.sounds["item_1"]``."""
         self._file = file
         self._rows = EventColumns()
-        self._numbers = array("q")
+        self._numbers = array("I")
         """Of the lines that are rows of ``events``."""
         damage: list[Damage] = []
         with no_collection():
             lines: list[Any]
             for lines in file.lines(Line, damage):
                 self._add(lines)
+            self._fold.items.settle()
         self.damage = tuple(damage)
         """Lines that could not be used, by number."""
 
@@ -106,7 +107,7 @@ class SavedHistory(History):
         """One row an event on the wire; the payloads are read from the file when asked for."""
         from realtime_nb.history.schema import EVENTS
 
-        lines = self._file.lines(RawLine | UnknownLine | SoundLine, [])
+        lines = self._file.lines(ShownLine | UnknownLine | SoundLine, [])
         with no_collection():
             return EVENTS.of_columns({**self._rows.columns(), "payload": payloads(lines, self._numbers)})
 

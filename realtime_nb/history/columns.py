@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,9 +23,11 @@ class EventColumns:
 
     def __init__(self) -> None:
         self._t_s = array("d")
-        self._bytes = array("q")
+        self._bytes = array("I")
         self._event_ids: list[tuple[Any, bytes]] = []
-        self._named = {name: _Column(name) for name in ("direction", "type", "item_id", "response_id")}
+        self._directions, self._types = _Column("b"), _Column("h")
+        self._types_of = _Types(self._types.numbers)
+        self._named = {name: (_Readers(name), _Column("i")) for name in ("item_id", "response_id")}
 
     def __len__(self) -> int:
         return len(self._t_s)
@@ -42,38 +44,40 @@ class EventColumns:
         kinds = list(map(type, events))
         self._t_s.fromlist([entry.t_s for entry in entries])
         self._bytes.fromlist([entry.bytes for entry in entries])
-        self._event_ids.append(Packed.chunk([(event.event_id or "").encode() for event in events]))
-        self._named["direction"].add([entry.direction for entry in entries])
-        for name in ("type", "item_id", "response_id"):
-            column = self._named[name]
-            readers = map(column.readers.__getitem__, kinds)
-            column.add([read(event) for read, event in zip(readers, events, strict=True)])
+        self._event_ids.append(Packed.text([event.event_id or "" for event in events]))
+        self._directions.add([entry.direction for entry in entries])
+        if UnknownEvent in kinds:
+            self._types.add(list(map(type_of, events)))
+        else:
+            self._types.codes.fromlist(list(map(self._types_of.__getitem__, kinds)))
+        for readers, column in self._named.values():
+            column.add([read(event) for read, event in zip(map(readers.__getitem__, kinds), events, strict=True)])
 
     def columns(self) -> dict[str, Any]:
-        """The columns so far, all of one length."""
-        named: dict[str, Repeated | Packed] = {name: column.texts for name, column in self._named.items()}
+        """The columns so far, all of one length; while they are held, none can be added."""
         return {
-            "t_s": np.array(self._t_s),
-            "bytes": np.array(self._bytes),
+            "t_s": np.asarray(self._t_s),
+            "bytes": np.asarray(self._bytes),
             "event_id": Packed(self._event_ids),
-            **named,
+            "direction": self._directions.texts,
+            "type": self._types.texts,
+            **{name: column.texts for name, (_, column) in self._named.items()},
         }
 
 
 class _Column:
     """Texts of which most came before: nine of ten rows are about an item that the row before was about."""
 
-    def __init__(self, name: str) -> None:
-        self.readers = _Readers(name)
-        self._codes = array("i")
-        self._numbers = _Numbers()
+    def __init__(self, size: Literal["b", "h", "i"]) -> None:
+        self.codes = array(size)
+        self.numbers = _Numbers()
 
-    def add(self, texts: list[str | None]) -> None:
-        self._codes.fromlist(list(map(self._numbers.__getitem__, texts)))
+    def add(self, texts: Sequence[str | None]) -> None:
+        self.codes.fromlist(list(map(self.numbers.__getitem__, texts)))
 
     @property
     def texts(self) -> Repeated:
-        return Repeated(np.array(self._codes), self._numbers.texts)
+        return Repeated(np.asarray(self.codes), self.numbers.texts)
 
 
 class _Numbers(dict[str | None, int]):
@@ -89,23 +93,28 @@ class _Numbers(dict[str | None, int]):
         return self[text]
 
 
-class _Readers(dict[type, Reader]):
-    """How the value of a column is read from an event, by the event's type; learned when such an event first comes."""
+class _Types(dict[type, int]):
+    """The number of each type of the catalogue; given to it when such an event first comes."""
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, numbers: _Numbers) -> None:
         super().__init__()
-        self._find = _find_type if column == "type" else lambda kind: _find_id(kind, column.removesuffix("_id"))
+        self._numbers = numbers
 
-    def __missing__(self, kind: type) -> Reader:
-        self[kind] = self._find(kind)
+    def __missing__(self, kind: Any) -> int:
+        self[kind] = self._numbers[str(kind.__struct_config__.tag)]
         return self[kind]
 
 
-def _find_type(kind: Any) -> Reader:
-    if kind is UnknownEvent:
-        return type_of
-    tag = str(kind.__struct_config__.tag)
-    return lambda _event: tag
+class _Readers(dict[type, Reader]):
+    """How an id is read from an event, by the event's type; learned when such an event first comes."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self._what = column.removesuffix("_id")
+
+    def __missing__(self, kind: type) -> Reader:
+        self[kind] = _find_id(kind, self._what)
+        return self[kind]
 
 
 def _find_id(kind: Any, what: str) -> Reader:

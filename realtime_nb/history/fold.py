@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from realtime_nb.history.items import ItemBook, ItemState
 from realtime_nb.history.log import Entry
-from realtime_nb.history.schema import COST
 from realtime_nb.history.speech import SpeechClock
 from realtime_nb.history.turns import Asked, ResponseState
 from realtime_nb.models import ModelCard
@@ -48,8 +47,11 @@ class Fold:
         self.card = card
         self.items = ItemBook()
         self.responses: dict[str, ResponseState] = {}
-        self.limits: list[dict[str, Any]] = []
-        self.usage: list[dict[str, Any]] = []
+        self.limits: list[tuple[float, ev.RateLimit]] = []
+        """What was told is left, and when."""
+        self.billed: list[ResponseState] = []
+        """Responses that told what they used, in the order in which they did."""
+        self._turns: list[ResponseState] = []
         self._connected = False
         self._speech = SpeechClock()
         self._output_format: AudioFormat = Pcm()
@@ -94,9 +96,7 @@ class Fold:
     @_means(ev.RateLimitsUpdated)
     def _rate_limits(self, event: ev.RateLimitsUpdated, entry: Entry) -> None:
         """What is left."""
-        for each in event.rate_limits:
-            counts = {"name": each.name, "limit": each.limit, "remaining": each.remaining}
-            self.limits.append({"t_s": entry.t_s, **counts, "reset_s": each.reset_seconds})
+        self.limits += [(entry.t_s, each) for each in event.rate_limits]
 
     @_means(ev.Error)
     def _error(self, event: ev.Error, _entry: Entry) -> None:
@@ -218,9 +218,9 @@ class Fold:
         """The unheard part of a reply is forgotten."""
         item = self.items.get(event.item_id, entry.t_s)
         item.truncate(event.content_index, event.audio_end_ms)
-        for response in self.responses.values():
-            if item in response.outputs:
-                response.cut_ms = response.output_ms
+        response = None if item.turn is None else self._turns[item.turn - 1]
+        if response is not None and item in response.outputs:
+            response.cut_ms = response.output_ms
 
     @_means(ev.ConversationItemInputAudioTranscriptionDelta, ev.ConversationItemInputAudioTranscriptionCompleted)
     def _transcribed(
@@ -271,6 +271,7 @@ class Fold:
         if response is None:
             response = ResponseState(response_id, len(self.responses) + 1, t_s, self._output_format)
             self.responses[response_id] = response
+            self._turns.append(response)
         return response
 
     @_means(ev.ResponseOutputItemAdded, ev.ResponseOutputItemDone)
@@ -356,5 +357,11 @@ class Fold:
         if event.response.usage is None or response.cost is not None:
             return
         response.cost = cost(event.response.usage, self.card)
-        of = {"turn": response.turn, "response_id": response.response_id}
-        self.usage += [{**of, **{name: getattr(line, name) for name in COST.columns}} for line in response.cost.lines]
+        self.billed.append(response)
+
+    # ------------------------------------------------------------ what it comes to
+    def usage(self, start: int = 0) -> Iterator[dict[str, Any]]:
+        """The rows of ``usage``, of the responses in :attr:`billed` from `start` on."""
+        for response in self.billed[start:]:
+            for line in response.cost.lines if response.cost is not None else ():
+                yield {"turn": response.turn, "response_id": response.response_id, **line.row()}

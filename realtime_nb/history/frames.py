@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from realtime_nb.history.columns import EventColumns
 from realtime_nb.history.fold import Fold
 from realtime_nb.history.log import EventLog
 from realtime_nb.history.payload import payload
-from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, WHAT_IF, Table
+from realtime_nb.history.schema import EVENTS, HISTORY, RATE_LIMITS, TURNS, USAGE, WHAT_IF
 from realtime_nb.models import ModelCard
+from realtime_nb.protocol.events import RateLimit
 from realtime_nb.usage.what_if import what_if
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ class History:
         self._fold = Fold(card)
         self._folded = 0
         self._lock = threading.Lock()
-        self._events = _Growing(EVENTS)
-        self._usage = _Growing(USAGE)
-        self._limits = _Growing(RATE_LIMITS)
+        self._events, self._usage, self._limits = _Growing(), _Growing(), _Growing()
 
     @property
     def history(self) -> pd.DataFrame:
@@ -78,7 +77,7 @@ class History:
         """
         with self._lock, no_collection():
             self._catch_up()
-            return HISTORY.frame([item.row() for item in self._fold.items])
+            return HISTORY.frame(item.row() for item in self._fold.items)
 
     @property
     def turns(self) -> pd.DataFrame:
@@ -92,24 +91,25 @@ class History:
         """
         with self._lock, no_collection():
             self._catch_up()
-            return TURNS.frame([response.row() for response in self._fold.responses.values()])
+            return TURNS.frame(response.row() for response in self._fold.responses.values())
 
     @property
     def usage(self) -> pd.DataFrame:
         """One row a response x direction x modality x cached, as far as there were such tokens."""
         with self._lock, no_collection():
             self._catch_up()
-            return self._usage.frame(self._fold.usage)
+            return self._usage.extended(USAGE.frame(self._fold.usage(self._usage.taken)), len(self._fold.billed))
 
     @property
     def events(self) -> pd.DataFrame:
         """One row an event on the wire; ``payload`` is its JSON without sound, pictures and secrets."""
         with self._lock:
-            entries = self._log.since(self._events.size)
+            entries = self._log.since(self._events.taken)
             columns = EventColumns()
             columns.add(entries)
             return self._events.extended(
-                EVENTS.of_columns({**columns.columns(), "payload": [payload(entry) for entry in entries]})
+                EVENTS.of_columns({**columns.columns(), "payload": [payload(entry) for entry in entries]}),
+                self._events.taken + len(entries),
             )
 
     @property
@@ -117,14 +117,15 @@ class History:
         """One row an entry of ``rate_limits.updated``."""
         with self._lock:
             self._catch_up()
-            return self._limits.frame(self._fold.limits)
+            told = self._fold.limits[self._limits.taken :]
+            return self._limits.extended(RATE_LIMITS.frame(_limit_rows(told)), len(self._fold.limits))
 
     @property
     def what_if(self) -> pd.DataFrame:
         """One row a model card: what the same tokens cost by it, the cheapest first."""
         with self._lock:
             self._catch_up()
-            return WHAT_IF.frame(what_if(self._fold.usage, self._fold.card))
+            return WHAT_IF.frame(what_if(list(self._fold.usage()), self._fold.card))
 
     def _catch_up(self) -> None:
         """Fold what is new."""
@@ -139,19 +140,21 @@ class History:
         return f"History({len(self._log)} events, {items} items, {turns} turns)"
 
 
+def _limit_rows(told: Iterable[tuple[float, RateLimit]]) -> Iterator[dict[str, Any]]:
+    for t_s, each in told:
+        counts = {"name": each.name, "limit": each.limit, "remaining": each.remaining}
+        yield {"t_s": t_s, **counts, "reset_s": each.reset_seconds}
+
+
 class _Growing:
     """A frame whose rows never change: only new ones are converted."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self) -> None:
         self._frame: pd.DataFrame | None = None
-        self.size = 0
+        self.taken = 0
+        """How much of what the rows are made of is in it."""
 
-    def frame(self, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-        """All of `rows`, which begin as they did last time."""
-        return self.extended(self._table.frame(rows[self.size :]))
-
-    def extended(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def extended(self, rows: pd.DataFrame, taken: int) -> pd.DataFrame:
         """What there was, and `rows`; a copy, so that nobody can change what there was."""
         import pandas as pd
 
@@ -159,5 +162,5 @@ class _Growing:
             self._frame = rows
         elif len(rows):
             self._frame = pd.concat([self._frame, rows], ignore_index=True)
-        self.size = len(self._frame)
+        self.taken = taken
         return self._frame.copy()

@@ -49,8 +49,10 @@ class ItemState:
     output: str | None = None
     truncated: bool = False
     deleted: bool = False
-    _starts_ms: array[float] = field(default_factory=lambda: array("d"))
-    _lengths: array[int] = field(default_factory=lambda: array("i"))
+    placed: bool = False
+    """Whether it is in the conversation."""
+    _starts_ms: array[float] | None = None
+    _lengths: array[int] | None = None
     """Of each piece of spoken words: how much sound there was before it (words come before their own), its letters."""
 
     @property
@@ -109,11 +111,18 @@ class ItemState:
         """
         self.transcripts[index] = self.transcripts.get(index, "") + words
         here_ms = self.audio_ms or 0.0
-        if self._starts_ms and self._starts_ms[-1] == here_ms:
-            self._lengths[-1] += len(words)
+        starts, lengths = self._starts_ms, self._lengths
+        if starts is None or lengths is None:
+            self._starts_ms, self._lengths = array("d", (here_ms,)), array("i", (len(words),))
+        elif starts[-1] == here_ms:
+            lengths[-1] += len(words)
         else:
-            self._starts_ms.append(here_ms)
-            self._lengths.append(len(words))
+            starts.append(here_ms)
+            lengths.append(len(words))
+
+    def settle(self) -> None:
+        """Nothing will be cut any more: forget how its words came."""
+        self._starts_ms = self._lengths = None
 
     def truncate(self, index: int, end_ms: int) -> None:
         """Forget what was not heard; how much of the words that is, is an estimate until the item is retrieved.
@@ -132,20 +141,27 @@ class ItemState:
 
     def _pieces(self, words: str) -> list[tuple[float, str]]:
         """What was said, in pieces; in one if it is not what came piece by piece."""
-        ends = list(accumulate(self._lengths, initial=0))
-        if ends[-1] != len(words):
+        ends = list(accumulate(self._lengths or (), initial=0))
+        if self._starts_ms is None or ends[-1] != len(words):
             return [(0.0, words)]
         return [(start, words[begin:end]) for start, (begin, end) in zip(self._starts_ms, pairwise(ends), strict=True)]
 
     def row(self) -> dict[str, Any]:
         """The item as a row of ``history``."""
-        fate = "deleted" if self.deleted else "truncated" if self.truncated else self.status
-        names = ("item_id", "turn", "role", "type", "text", "transcript", "call_id", "name", "arguments", "output")
         return {
-            **{name: getattr(self, name) for name in names},
-            "status": fate,
+            "item_id": self.item_id,
+            "turn": self.turn,
+            "role": self.role,
+            "type": self.type,
+            "status": "deleted" if self.deleted else "truncated" if self.truncated else self.status,
+            "text": self.text,
+            "transcript": self.transcript,
             "audio_s": None if self.audio_ms is None else self.audio_ms / 1000,
             "image": _joined(self.images),
+            "call_id": self.call_id,
+            "name": self.name,
+            "arguments": self.arguments,
+            "output": self.output,
             "created_s": self.created_s,
         }
 
@@ -156,7 +172,6 @@ class ItemBook:
     def __init__(self) -> None:
         self._known: dict[str, ItemState] = {}
         self._order: list[str] = []
-        self._placed: set[str] = set()
 
     def get(self, item_id: str, t_s: float) -> ItemState:
         """The item of that id; a new one if it was never heard of.
@@ -190,25 +205,32 @@ class ItemBook:
         first : bool
             It was asked to be at the beginning.
         """
-        if item_id in self._placed:
-            if self._order[-2:] == [previous_item_id, item_id] or previous_item_id not in self._placed:
+        item = self._known[item_id]
+        if item.placed:
+            if self._order[-2:] == [previous_item_id, item_id] or previous_item_id not in self:
                 return
             self._order.remove(item_id)
-        self._placed.add(item_id)
+        item.placed = True
         self._order.insert(self._index(previous_item_id, first=first), item_id)
 
     def _index(self, previous_item_id: str | None, *, first: bool) -> int:
         if first:
             return 0
-        if previous_item_id not in self._placed or self._order[-1] == previous_item_id:
+        if previous_item_id is None or previous_item_id not in self or self._order[-1] == previous_item_id:
             return len(self._order)
         index = self._order.index(previous_item_id) + 1
         while index < len(self._order) and self._known[self._order[index]].deleted:
             index += 1  # deleted rows stay where they were
         return index
 
-    def __contains__(self, item_id: str) -> bool:
-        return item_id in self._placed
+    def settle(self) -> None:
+        """Nothing will come any more."""
+        for item in self._known.values():
+            item.settle()
+
+    def __contains__(self, item_id: str | None) -> bool:
+        item = self._known.get(item_id) if item_id is not None else None
+        return item is not None and item.placed
 
     def __iter__(self) -> Iterator[ItemState]:
         """The items in the conversation's order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COST", "EVENTS", "HISTORY", "RATE_LIMITS", "TURNS", "USAGE", "WHAT_IF", "Packed", "Repeated", "Table"]
 
+_ROWS = 1 << 13
+_PAGES = 1 << 16
 STRING, FLOAT, INT, BOOL = "string", "float64", "Int64", "boolean"
 
 
@@ -30,20 +33,25 @@ class Table:
         """The columns' names, in order."""
         return list(self.columns)
 
-    def frame(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         """Make a frame; what a row does not have is missing in it.
 
         Parameters
         ----------
-        rows : sequence of mapping
-            Column: value; other keys are ignored.
+        rows : iterable of mapping
+            Column: value; other keys are ignored. Each is looked at once, and may be gone then.
 
         Returns
         -------
         DataFrame
             These columns in this order, of these dtypes, whatever the rows.
         """
-        return self.of_columns({name: [row.get(name) for row in rows] for name in self.columns})
+        values: dict[str, list[Any]] = {name: [] for name in self.columns}
+        adders = [(name, column.append) for name, column in values.items()]
+        for row in rows:
+            for name, add in adders:
+                add(row.get(name))
+        return self.of_columns(values)
 
     def of_columns(self, values: Mapping[str, Texts]) -> pd.DataFrame:
         """Make a frame of its columns' values.
@@ -68,9 +76,20 @@ class Table:
 class Repeated:
     """Texts of which most come often, each kept once."""
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.signedinteger[Any]]
     """For each row, which of `texts` it is."""
     texts: Sequence[str | None]
+
+    def arrow(self) -> Iterator[pa.Array]:
+        """The texts as pyarrow holds them, some rows at a time: what it writes in one go takes a third more."""
+        import pyarrow as pa
+
+        texts = pa.array(self.texts, pa.large_string())
+        for start in range(0, len(self.codes), _ROWS):
+            codes = self.codes[start : start + _ROWS]
+            there, ends, data = pa.DictionaryArray.from_arrays(codes, texts).cast(pa.large_string()).buffers()
+            places = np.frombuffer(ends, np.int64, len(codes) + 1).copy()
+            yield _strings(places, memoryview(data or b"")[: places[-1]], there and pa.py_buffer(bytes(there)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,9 +102,15 @@ class Packed:
     @staticmethod
     def chunk(texts: Sequence[Any]) -> tuple[NDArray[np.int64], bytes]:
         """Some texts in UTF-8, end to end."""
-        places = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum([len(text) for text in texts], out=places[1:])
-        return places, b"".join(texts)
+        return _places(texts), b"".join(texts)
+
+    @classmethod
+    def text(cls, texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
+        """Some texts, end to end."""
+        joined = "".join(texts)
+        if not joined.isascii():  # a letter is not a byte
+            return cls.chunk([text.encode() for text in texts])
+        return _places(texts), joined.encode()
 
     def strings(self) -> Iterator[str | None]:
         """The texts, one by one."""
@@ -95,12 +120,14 @@ class Packed:
 
     def arrow(self) -> Iterator[pa.Array]:
         """The texts as pyarrow holds them: as they are."""
-        import pyarrow as pa
+        return (_strings(places, data, _bits(np.diff(places) > 0)) for places, data in self.chunks)
 
-        for places, data in self.chunks:
-            there = np.packbits(np.diff(places) > 0, bitorder="little")
-            buffers = [pa.py_buffer(there), pa.py_buffer(places), pa.py_buffer(data)]
-            yield pa.Array.from_buffers(pa.large_string(), len(places) - 1, buffers)
+
+def _places(texts: Sequence[Any]) -> NDArray[np.int64]:
+    """Where each begins, and the last one ends."""
+    places = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=places[1:])
+    return places
 
 
 Texts: TypeAlias = Iterable[Any] | Repeated | Packed
@@ -116,7 +143,30 @@ def _series(values: Texts, dtype: str) -> pd.Series:
         values = np.array([pd.NA if text is None else text for text in values.texts], object)[values.codes]
     elif isinstance(values, Packed):
         values = list(values.strings())
-    return pd.Series(values, dtype=dtype)
+    return pd.Series(values, dtype=dtype, copy=True if isinstance(values, np.ndarray) else None)
+
+
+def _bits(there: NDArray[np.bool_]) -> pa.Buffer:
+    import pyarrow as pa
+
+    return pa.py_buffer(np.packbits(there, bitorder="little"))
+
+
+def _strings(places: NDArray[np.int64], data: bytes | memoryview, there: pa.Buffer | None) -> pa.Array:
+    """Texts that lie end to end, as pyarrow holds them; without `there` none is missing."""
+    import pyarrow as pa
+
+    buffers = [there, pa.py_buffer(places), pa.py_buffer(_apart(data))]
+    return pa.Array.from_buffers(pa.large_string(), len(places) - 1, buffers)
+
+
+def _apart(data: bytes | memoryview) -> bytes | mmap.mmap:
+    """Much text in pages of its own: in the heap it would take the places of blocks that were read, and leave holes."""
+    if len(data) < _PAGES:
+        return bytes(data)
+    pages = mmap.mmap(-1, len(data))
+    pages[:] = data
+    return pages
 
 
 def _arrow(values: Texts) -> pa.ChunkedArray:
@@ -124,11 +174,11 @@ def _arrow(values: Texts) -> pa.ChunkedArray:
     import pyarrow as pa
 
     kind = pa.large_string()
-    if isinstance(values, Packed):
+    if isinstance(values, Packed | Repeated):
         return pa.chunked_array(list(values.arrow()), kind)
-    if isinstance(values, Repeated):
-        return pa.chunked_array([pa.DictionaryArray.from_arrays(values.codes, pa.array(values.texts, kind)).cast(kind)])
-    return pa.chunked_array([pa.array(values, kind)])
+    texts = list(values)
+    there = np.fromiter((text is not None for text in texts), np.bool_, len(texts))
+    return pa.chunked_array([_strings(*Packed.text([text or "" for text in texts]), _bits(there))])
 
 
 COST = Table(

@@ -95,7 +95,7 @@ class ResponseState:
     def row(self) -> dict[str, Any]:
         """The response as a row of ``turns``."""
         read, cached, said = self.usage or (None, None, None)
-        zero_s = self.zero_s
+        zero_s, output_ms = self.zero_s, self.output_ms
         input_ms = [item.audio_ms for item in self.inputs if item.audio_ms is not None]
         return {
             "turn": self.turn,
@@ -105,7 +105,7 @@ class ResponseState:
             "input": _said(self.inputs, "user"),
             "output": _said(self.outputs, "assistant"),
             "input_s": sum(input_ms) / 1000 if input_ms else None,
-            "output_s": None if self.output_ms is None else self.output_ms / 1000,
+            "output_s": None if output_ms is None else output_ms / 1000,
             "speech_end_s": self.speech_end_s,
             "first_text_ms": _after(zero_s, self.first_text_s),
             "first_audio_ms": _after(zero_s, self.first_audio_s),

@@ -108,7 +108,7 @@ def spectrum(samples: NDArray[np.float32], rate: int, columns: int = 720) -> Flo
         Decibels relative to the loudest, at least -200; silence is -200 everywhere.
     """
     window = round(_WINDOW_S * rate)
-    padded = np.pad(samples, (0, max(0, window - len(samples))))
+    padded = samples if len(samples) >= window else np.pad(samples, (0, window - len(samples)))
     last = len(padded) - window
     shown = min(columns, 1 + last // max(1, window // 4))
     each = max(1, min(_EACH, last // max(1, shown * (window // 4))))

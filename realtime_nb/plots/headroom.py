@@ -59,15 +59,19 @@ def rate_limits(frame: pd.DataFrame, *, ax: Axes | None = None, figsize: Size | 
             return sheet.ax
         last = max(float(rows[0][-1]) for rows in told.values())
         tightest, *others = sorted(told, key=lambda name: _lowest(told[name]))
-        _line(sheet, tightest, told[tightest], color=sheet.palette.ink, linewidth=1.7, zorder=2.2)
+        end = last * 1.04 or 1.0
+        _line(sheet, tightest, told[tightest], end, color=sheet.palette.ink, linewidth=1.7, zorder=2.2)
         for name, dashes in zip(others, _DASHES * len(others), strict=False):
-            _line(sheet, name, told[name], color=sheet.palette.muted, linewidth=1.3, linestyle=dashes)
+            _line(sheet, name, told[name], end, color=sheet.palette.muted, linewidth=1.3, linestyle=dashes)
         sheet.ax.axhspan(0, _LOW, color=sheet.palette.tint(sheet.palette.alert, 0.14), linewidth=0, zorder=0)
+        sheet.note(
+            0.995, _LOW / 2, f"under {percent(_LOW)}", ha="right", va="center", transform=sheet.ax.get_yaxis_transform()
+        )
         sheet.ax.set_ylim(0, 1.06)
         sheet.ax.yaxis.set_major_formatter(PercentFormatter(1))
         sheet.ax.set_ylabel("left of the limit")
         sheet.grid()
-        sheet.time_axis(0, last * 1.04)
+        sheet.time_axis(0, end)
         lowest = max(0.0, _lowest(told[tightest]))
         words = f"Rate limits: {percent(lowest)} left at the lowest ({tightest})"
         sheet.title(words, [(line, str(line.get_label())) for line in sheet.ax.get_lines()])
@@ -94,16 +98,16 @@ def _lowest(rows: _Rows) -> float:
     return float(np.min(left / limit))
 
 
-def _line(sheet: Sheet, name: str, rows: _Rows, **look: Any) -> None:
-    time, share = _sawtooth(*rows)
+def _line(sheet: Sheet, name: str, rows: _Rows, end_s: float, **look: Any) -> None:
+    time, share = _sawtooth(*rows, end_s)
     label = f"{name}: {count(max(0.0, rows[2][-1]))} of {count(rows[1][-1])} left"
     sheet.ax.plot(time, share, label=label, solid_joinstyle="round", **look)
 
 
-def _sawtooth(time: Floats, limit: Floats, left: Floats, reset: Floats) -> tuple[Floats, Floats]:
-    """The share left at each news, when it was full again, and just before the next news."""
+def _sawtooth(time: Floats, limit: Floats, left: Floats, reset: Floats, end_s: float) -> tuple[Floats, Floats]:
+    """The share left at each news, when it was full again, and just before the next news or the end of the axis."""
     share = left / limit
-    until = np.append(time[1:], time[-1] + reset[-1])
+    until = np.append(time[1:], max(end_s, time[-1] + reset[-1]))
     full = np.minimum(time + reset, until)
     passed = np.divide(full - time, reset, out=np.zeros_like(share), where=reset > 0)
     refilled = share + (1 - share) * passed

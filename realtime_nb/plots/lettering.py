@@ -81,9 +81,11 @@ def wrapped(text: str, width_pt: float, size: float, *, lines: int | None = None
         return "\n".join(rows)
     fitting = next((at for at, row in enumerate(rows) if text_width(row, size, weight) > width_pt), len(rows))
     shown = min(fitting, lines)
+    while 0 < shown < len(rows) and not (short := _shortened(rows[shown - 1], width_pt, size, weight)):
+        shown -= 1  # what is left over is always told by an ellipsis, even if that costs a line
     if 0 < shown < len(rows):
-        rows[shown - 1] = _shortened(rows[shown - 1], width_pt, size, weight)
-    return "\n".join(row for row in rows[:shown] if row)
+        rows[shown - 1] = short
+    return "\n".join(rows[:shown])
 
 
 def _shortened(row: str, width_pt: float, size: float, weight: str) -> str:

@@ -26,7 +26,9 @@ __all__ = ["timeline"]
 _USER, _MODEL, _TOOLS = (2.0, 2.9), (0.45, 1.35), (-0.65, -0.2)
 _VOICE = (2.98, 3.08)
 _LIGHT = 0.3  # share of the hue in replies without sound
-_GAP = 1.675  # between user and model: the waits
+_GAPS = (1.77, 1.58)  # between user and model: the waits; two that meet go one above the other
+_APART = 0.012  # of the axis: waits nearer than this meet
+_LEAST_PT = 2.5  # a call that took no time is seen all the same
 _TALKATIVE = 600  # spans beyond which no text would find room
 _HISTORY = ("turn", "role", "type", "text", "transcript", "audio_s", "image", "call_id", "name", "created_s")
 _TURNS = (
@@ -83,11 +85,13 @@ def timeline(
             return sheet.ax
         _frame(sheet, line)
         sheet.title(_in_words(line, turns), _keys(sheet, line))
-        _user(sheet, line)
-        _model(sheet, line)
+        few = sum(len(span) for span in line.spans) <= _TALKATIVE
+        seam = {"edgecolor": sheet.palette.paper, "linewidth": 0.8} if few else {}  # bars that touch stay two
+        _user(sheet, line, seam)
+        _model(sheet, line, seam)
         _calls(sheet, line.calls)
         _waits(sheet, line.waits)
-        if sum(len(span) for span in line.spans) <= _TALKATIVE:
+        if few:
             _letter(sheet, line)
     return sheet.ax
 
@@ -106,27 +110,28 @@ def _frame(sheet: Sheet, line: Line) -> None:
     sheet.grid("x")
 
 
-def _user(sheet: Sheet, line: Line) -> None:
+def _user(sheet: Sheet, line: Line, seam: dict[str, Any]) -> None:
     hue = sheet.palette.user
-    spans(sheet.ax, line.said.start_s, line.said.end_s, _USER, facecolor=hue, label="said")
+    spans(sheet.ax, line.said.start_s, line.said.end_s, _USER, facecolor=hue, label="said", **seam)
     spans(sheet.ax, line.voice.start_s, line.voice.end_s, _VOICE, facecolor=hue, label="voice detected")
     for field, marker, _ in _GIVEN:
         _marks(sheet, getattr(line, field), _USER, marker=marker, markersize=7, color=hue, label=field)
 
 
-def _model(sheet: Sheet, line: Line) -> None:
+def _model(sheet: Sheet, line: Line, seam: dict[str, Any]) -> None:
     palette, ax = sheet.palette, sheet.ax
     spans(ax, line.unheard.start_s, line.unheard.end_s, _MODEL, label="not heard", **sheet.hatched(palette.model))
-    spans(ax, line.heard.start_s, line.heard.end_s, _MODEL, facecolor=palette.model, label="heard")
+    spans(ax, line.heard.start_s, line.heard.end_s, _MODEL, facecolor=palette.model, label="heard", **seam)
     light = palette.tint(palette.model, _LIGHT)
-    spans(ax, line.written.start_s, line.written.end_s, _MODEL, facecolor=light, label="written")
+    spans(ax, line.written.start_s, line.written.end_s, _MODEL, facecolor=light, label="written", **seam)
     cuts = [[(at, _MODEL[0] - 0.12), (at, _MODEL[1] + 0.12)] for at in line.cuts]
     ax.add_collection(LineCollection(cuts, colors=palette.alert, linewidths=2, label="interrupted"), autolim=False)
 
 
 def _calls(sheet: Sheet, calls: Span) -> None:
     hue = sheet.palette.tool
-    spans(sheet.ax, calls.start_s, calls.end_s, _TOOLS, facecolor=hue, label="tools")
+    edge = {"edgecolor": hue, "linewidth": _LEAST_PT, "joinstyle": "miter"}
+    spans(sheet.ax, calls.start_s, calls.end_s, _TOOLS, facecolor=hue, label="tools", **edge)
     unanswered = calls.where(calls.start_s == calls.end_s)
     _marks(sheet, unanswered, _TOOLS, marker="D", markersize=5, color=hue, label="unanswered")
 
@@ -141,11 +146,22 @@ def _marks(sheet: Sheet, span: Span, lane: tuple[float, float], **look: Any) -> 
 def _waits(sheet: Sheet, waits: Span) -> None:
     """Lead from the end of what was said down to the beginning of the reply."""
     paths = [
-        [(start, _USER[0]), (start, _GAP), (end, _GAP), (end, _MODEL[1])]
-        for start, end in zip(waits.start_s, waits.end_s, strict=True)
+        [(start, _USER[0]), (start, level), (end, level), (end, _MODEL[1])]
+        for start, end, level in zip(waits.start_s, waits.end_s, _levels(sheet, waits), strict=True)
     ]
     lines = LineCollection(paths, colors=sheet.palette.ink, linewidths=1.1, label="wait for the reply", zorder=3)
     sheet.ax.add_collection(lines, autolim=False)
+
+
+def _levels(sheet: Sheet, waits: Span) -> list[float]:
+    """How high each wait is drawn: a row, and another one for a wait that begins where the one before ends."""
+    left, right = sheet.ax.get_xlim()
+    near = waits.start_s[1:] - waits.end_s[:-1] < _APART * (right - left)
+    levels, row = [], 0
+    for meets in [False, *near.tolist()][: len(waits)]:
+        row = 1 - row if meets else 0
+        levels.append(_GAPS[row])
+    return levels
 
 
 def _letter(sheet: Sheet, line: Line) -> None:
@@ -159,11 +175,22 @@ def _letter(sheet: Sheet, line: Line) -> None:
         given: Span = getattr(line, field)
         _beside(sheet, scale, given.worded(text or wordless for text in given.text), _USER, stops)
     _beside(sheet, scale, line.calls, _TOOLS, line.calls.start_s)
-    lengths = [duration(1000 * wait) for wait in line.waits.end_s - line.waits.start_s]
-    room = (np.append(line.waits.start_s[1:], sheet.ax.get_xlim()[1]) - line.waits.end_s) * scale[0] - 8
-    for end, length, width in zip(line.waits.end_s, lengths, room, strict=True):
-        if text_width(length, NOTE_PT) <= width:
-            sheet.note(end + 5 / scale[0], _GAP, length, va="center", color=palette.ink)
+    _lengths(sheet, scale[0], line.waits)
+
+
+def _lengths(sheet: Sheet, across: float, waits: Span) -> None:
+    """Write how long each wait was into its line, or else behind its end, where there is room."""
+    paper = {"facecolor": sheet.ax.get_facecolor(), "pad": 1, "linewidth": 0}
+    look: dict[str, Any] = {"va": "center", "color": sheet.palette.ink}
+    behind = (np.append(waits.start_s[1:], sheet.ax.get_xlim()[1]) - waits.end_s) * across - 8
+    rows = zip(waits.start_s, waits.end_s, _levels(sheet, waits), behind, strict=True)
+    for start, end, level, room in rows:
+        length = duration(1000 * (end - start))
+        width = text_width(length, NOTE_PT)
+        if width + 12 <= (end - start) * across:
+            sheet.note((start + end) / 2, level, length, ha="center", bbox=paper, zorder=4, **look)
+        elif width <= room:
+            sheet.note(end + 5 / across, level, length, **look)
 
 
 def _inside(sheet: Sheet, scale: tuple[float, float], span: Span, lane: tuple[float, float], colour: str) -> None:

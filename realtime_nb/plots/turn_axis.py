@@ -28,7 +28,7 @@ def turn_axis(sheet: Sheet, columns: Columns, unit: str, shared: str = "") -> No
     shared : str
         What a column shows of its turns where it has several: ``"mean"``.
     """
-    air = 0.02 * (columns.right[-1] - columns.left[0]) + 0.1
+    air = min(0.02 * (columns.right[-1] - columns.left[0]) + 0.1, 0.45)  # less than half: there is no turn 0
     sheet.ax.set_xlim(columns.left[0] - air, columns.right[-1] + air)
     sheet.ax.xaxis.set_major_locator(whole_numbers())
     sheet.ax.yaxis.set_major_formatter(ticks(unit))

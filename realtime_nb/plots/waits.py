@@ -21,6 +21,7 @@ __all__ = ["latency"]
 
 _GOLDEN = 0.618033988749895  # multiples of it, modulo 1, spread evenly and look like chance, but never change
 _MANY = 8  # replies from which quartiles mean something
+_CROWD = 30  # replies from which dots are a cloud
 _DECADE_PT = 170  # three labels need so much from 1 to 10
 _STAGES = ("first words", "words to sound", "first sound", "whole reply")
 _TELLING = ("first sound", "first words", "whole reply")
@@ -89,7 +90,8 @@ def _row(sheet: Sheet, row: int, times: Floats, hue: str) -> None:
     )
     quarter, median, three_quarters = np.quantile(times, (0.25, 0.5, 0.75))
     if len(times) >= _MANY:
-        ax.hlines(row, quarter, three_quarters, color=sheet.palette.tint(hue, 0.5), linewidth=7, zorder=2.5)
+        over = 2.5 if len(times) > _CROWD else 1.5  # single dots lie on it, a cloud of them lies under it
+        ax.hlines(row, quarter, three_quarters, color=sheet.palette.tint(hue, 0.5), linewidth=7, zorder=over)
     ax.plot([median], [row], marker="|", markersize=16, markeredgewidth=2.2, color=sheet.palette.ink, zorder=3)
 
 

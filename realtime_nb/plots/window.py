@@ -155,7 +155,7 @@ def _keys(sheet: Sheet, cached: Floats, cut: Floats) -> list[Key]:
         keys.append(sheet.hatched_key(palette.user, "cached"))
     keys.append(sheet.key(palette.model, "output"))
     if cut.any():
-        dropped = Line2D([], [], linestyle="none", marker=_DROP, color=palette.alert, markeredgewidth=0)
+        dropped = Line2D([], [], linestyle="none", marker="v", color=palette.alert, markeredgewidth=0)
         keys.append((dropped, "older messages dropped"))
     return keys
 

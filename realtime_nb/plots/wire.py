@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,11 +20,16 @@ _G711_BYTES_A_S = 8_000  # audio/pcmu, audio/pcma
 _STARTED, _STOPPED = "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped"
 
 
-def _of(events: pd.DataFrame | None, *types: str) -> pd.DataFrame | None:
-    """The events of these types; None if there are none."""
+def _of(
+    events: pd.DataFrame | None, *types: str, columns: list[str], responses: Iterable[Any] | None = None
+) -> pd.DataFrame | None:
+    """These columns of the events of these types, and of these responses; None if there are none."""
     if events is None or not len(events):
         return None
-    kept = events[events["type"].isin(types)]
+    wanted = events["type"].isin(types)
+    if responses is not None:
+        wanted &= events["response_id"].isin(list(responses))
+    kept = events[columns][wanted]  # a payload is long: only those that are read are copied
     return kept if len(kept) else None
 
 
@@ -47,7 +53,7 @@ def asked_at(turns: pd.DataFrame, events: pd.DataFrame | None) -> Floats:
     A ``response.create`` has no response's id; each belongs to the first
     response created after it.
     """
-    kept = _of(events, "response.create", "response.created")
+    kept = _of(events, "response.create", "response.created", columns=["type", "response_id", "t_s"])
     if kept is None:
         return np.full(len(turns), np.nan)
     at: dict[Any, float] = {}
@@ -80,7 +86,7 @@ def voice_spans(events: pd.DataFrame | None) -> tuple[Floats, Floats]:
     while the microphone is off. So a span ends when the server said so, and is
     as long as it said.
     """
-    kept = _of(events, _STARTED, _STOPPED)
+    kept = _of(events, _STARTED, _STOPPED, columns=["type", "t_s", "payload"])
     begun: dict[Any, float] = {}
     spans = []
     if kept is not None:
@@ -111,10 +117,10 @@ def made_s(turns: pd.DataFrame, events: pd.DataFrame | None) -> Floats:
     """
     ids = texts(turns, "response_id")
     cut = {ident for ident, at in zip(ids, numbers(turns, "interrupted_at_ms"), strict=True) if np.isfinite(at)}
-    kept = _of(events, "response.output_audio.delta") if cut else None
+    columns = ["response_id", "payload"]
+    kept = _of(events, "response.output_audio.delta", columns=columns, responses=cut) if cut else None
     if kept is None:
         return np.full(len(turns), np.nan)
-    kept = kept[kept["response_id"].isin(list(cut))]
     sizes = kept["payload"].astype("object").astype(str).str.extract(r"<(\d+) bytes", expand=False).astype("float64")
     total = sizes.groupby(kept["response_id"]).sum().to_dict()
     return np.array([total.get(ident, np.nan) for ident in ids], dtype=np.float64) / _bytes_a_s(events)
@@ -122,7 +128,7 @@ def made_s(turns: pd.DataFrame, events: pd.DataFrame | None) -> Floats:
 
 def _bytes_a_s(events: pd.DataFrame | None) -> int:
     """Bytes a second of the reply's sound, by the session's format."""
-    kept = _of(events, "session.created", "session.updated")
+    kept = _of(events, "session.created", "session.updated", columns=["payload"])
     found: Any = {} if kept is None else _mapping(texts(kept, "payload")[-1])
     for key in ("session", "audio", "output", "format", "type"):
         found = found.get(key, {}) if isinstance(found, dict) else {}

@@ -24,8 +24,7 @@ __all__ = ["Cost", "CostLine", "cost", "input_tokens", "read_usage"]
 _UNPRICED = Rate()
 
 
-@dataclass(frozen=True, slots=True)
-class CostLine:
+class CostLine(msgspec.Struct, frozen=True, gc=False):
     """One kind of token of one response, and what it cost."""
 
     direction: Literal["input", "output"]
@@ -40,6 +39,17 @@ class CostLine:
     def cost_usd(self) -> float:
         """Tokens x price, in US dollars."""
         return self.tokens * self.usd_per_1m / 1e6
+
+    def row(self) -> dict[str, Any]:
+        """The line as a row of a frame."""
+        return {
+            "direction": self.direction,
+            "modality": self.modality,
+            "cached": self.cached,
+            "tokens": self.tokens,
+            "usd_per_1m": self.usd_per_1m,
+            "cost_usd": self.cost_usd,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Cost:
         """One row a line: ``direction, modality, cached, tokens, usd_per_1m, cost_usd``."""
         from realtime_nb.history.schema import COST
 
-        return COST.frame([{name: getattr(line, name) for name in COST.names} for line in self.lines])
+        return COST.frame(line.row() for line in self.lines)
 
     def __float__(self) -> float:
         return self.total_usd
@@ -152,6 +162,8 @@ def _without_nulls(value: Any) -> Any:
 
 def _complete(usage: Usage) -> Usage:
     """`usage` with what has no modality put where the notes of :func:`cost` say."""
+    if _adds_up(usage):
+        return usage
     given, said = usage.input_token_details, usage.output_token_details
     counts = {name: getattr(given, f"{name}_tokens") for name in MODALITIES}
     counts["text"] += max(0, usage.input_tokens - sum(counts.values()))
@@ -169,6 +181,21 @@ def _complete(usage: Usage) -> Usage:
         output_tokens=spoken,
         input_token_details=input_tokens(counts, cached),
         output_token_details=OutputTokens(text_tokens=said.text_tokens + more, audio_tokens=said.audio_tokens),
+    )
+
+
+def _adds_up(usage: Usage) -> bool:
+    """Whether every token has a modality, as it should."""
+    given, said = usage.input_token_details, usage.output_token_details
+    hits = given.cached_tokens_details
+    return (
+        given.text_tokens + given.audio_tokens + given.image_tokens == usage.input_tokens
+        and said.text_tokens + said.audio_tokens == usage.output_tokens
+        and usage.input_tokens + usage.output_tokens == usage.total_tokens
+        and hits.text_tokens + hits.audio_tokens + hits.image_tokens == given.cached_tokens
+        and hits.text_tokens <= given.text_tokens
+        and hits.audio_tokens <= given.audio_tokens
+        and hits.image_tokens <= given.image_tokens
     )
 
 

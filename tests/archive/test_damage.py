@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from realtime_nb.archive import SavedHistory, Writer, open_history
@@ -102,6 +103,18 @@ def test_a_damaged_line_is_left_out_and_told(talk: Any, keep: Keep, rubbish: byt
     assert {damage.line for damage in saved.damage} <= {21, 22}
     assert len(saved.events) == len(talk.log) - 1
     assert "damage line 21" in repr(saved)
+
+
+def test_a_line_longer_than_a_block_is_whole(talk: Any, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little is read at a time, the frames are the same, and a torn end is told by its line."""
+    path = keep(talk) / "events.jsonl"
+    whole = open_history(path.parent).events
+    monkeypatch.setattr("realtime_nb.archive.reader._BLOCK", 37)
+    pd.testing.assert_frame_equal(open_history(path.parent).events, whole)
+    path.write_bytes(path.read_bytes()[:-1])
+    saved = opened(path.parent)
+    assert [each.line for each in saved.damage] == [path.read_bytes().count(b"\n") + 1]
+    assert len(saved.events) >= len(whole) - 1
 
 
 def test_a_line_that_is_gone_is_told(talk: Any, keep: Keep) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import sys
 from collections.abc import Callable
@@ -12,11 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from PIL import Image
 
 import realtime_nb as rt
+from realtime_nb import plots
 from realtime_nb.archive import SavedHistory, open_history
 from realtime_nb.archive.markdown import plain
 from realtime_nb.archive.mix import RATE
+from realtime_nb.audio.player import HUES
 from realtime_nb.errors import AudioError, ConfigError, MissingExtra
 from realtime_nb.testing.server import Reply, ScriptedServer
 
@@ -100,12 +105,25 @@ def test_the_report_is_one_file_without_scripts(saved: SavedHistory, tmp_path: P
     """It has players, plots and frames, asks nothing of the network, and what was said is text in it."""
     text = saved.export(tmp_path / "talk.html").read_text()
     assert text.count("<audio ") == 5
-    assert text.count("data:image/png;base64,") == 6
+    assert text.count("data:image/png;base64,") == 7
     assert "&lt;b&gt;What&lt;/b&gt;" in text
     assert "<b>What" not in text
     assert "<script" not in text
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
     assert "default-src 'none'" in text
+
+
+def test_the_report_is_on_light_paper(saved: SavedHistory, tmp_path: Path) -> None:
+    """In a dark notebook, too: each plot is on the paper of the page, and each player in the hue of its voice."""
+    with plots.theme("dark"):
+        text = saved.export(tmp_path / "talk.html").read_text()
+    pictures = [base64.b64decode(data) for data in re.findall(r"data:image/png;base64,([^\"]+)", text)]
+    papers = {Image.open(io.BytesIO(picture)).convert("RGB").getpixel((1, 1)) for picture in pictures}
+    assert papers == {(255, 255, 255)}
+    waves = [base64.b64decode(data).decode() for data in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", text)]
+    assert [next(voice for voice, hue in HUES.items() if hue in wave) for wave in waves] == [
+        "user" if role == "user" else "model" for role in saved.history.dropna(subset="audio_s").role
+    ]
 
 
 def test_other_suffixes_and_frames_are_refused(saved: SavedHistory, tmp_path: Path) -> None:

@@ -10,10 +10,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
+
+import numpy as np
 
 from realtime_nb.archive import Header, Recorder, SavedHistory, Tape, Writer, open_history
+from realtime_nb.audio import Audio
 from realtime_nb.history import EventLog
 from realtime_nb.models import model
+from realtime_nb.plots import PlotAccessor
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.events import decode_server
 from realtime_nb.protocol.items import InputText, Message
@@ -22,6 +27,8 @@ from realtime_nb.protocol.usage import CachedTokens, InputTokens, OutputTokens, 
 Figure = tuple[str, float, str]
 DELTAS = 21
 """Pieces of words and of sound in a turn: with the rest of its events more than fifty."""
+INTERRUPTED = 9
+"""Of so many turns one is."""
 FRAMES = ("history", "turns", "usage", "rate_limits", "events")
 
 
@@ -62,6 +69,10 @@ def turn(log: EventLog, n: int) -> None:
     done = ev.Response(id=response, conversation_id="conv_1", status="completed", usage=used)
     event = ev.ResponseDone(event_id=f"event_d{n}", response=done)
     log.append("received", event, t_s + 0.6, 900)
+    if n % INTERRUPTED == 0:
+        cut = {"item_id": answer, "content_index": 0, "audio_end_ms": 800}
+        log.append("sent", ev.ConversationItemTruncate(event_id=f"event_t{n}", **cut), t_s + 0.6, 150)  # type: ignore[arg-type]
+        get("conversation.item.truncated", 0.7, **cut)
     get(
         "rate_limits.updated",
         0.6,
@@ -97,6 +108,20 @@ def frames(saved: SavedHistory) -> None:
     """Make them all."""
     for name in FRAMES:
         getattr(saved, name)
+
+
+def drawn(saved: SavedHistory, runs: int) -> Iterator[Figure]:
+    """Each plot with its picture, from frames that are there; the sounds are an hour of both voices."""
+    frames = {name: getattr(saved, name) for name in FRAMES}
+    plot = PlotAccessor(SimpleNamespace(**frames, card=saved.card, budget_usd=100.0))
+    voice = Audio(np.random.default_rng(1).uniform(-0.3, 0.3, 3600 * 24_000).astype(np.float32), 24_000)
+    plot.waveform(voice[:1])._repr_png_()  # what matplotlib loads when it is first used is not what is measured
+    for name in ("timeline", "tokens", "cost", "latency", "context", "rate_limits"):
+        spent_s = [timed(lambda name=name: getattr(plot, name)()._repr_png_()) for _ in range(runs)]
+        yield f"... plot {name}, with its picture", 1000 * median(spent_s), "ms"
+    for name in ("waveform", "spectrogram"):
+        spent_s = [timed(lambda name=name: getattr(plot, name)((voice, voice))._repr_png_()) for _ in range(runs)]
+        yield f"... plot {name} of an hour of both voices", 1000 * median(spent_s), "ms"
 
 
 def memory(folder: Path, names: Sequence[str]) -> float:
@@ -135,7 +160,7 @@ def held_up(folder: Path, *, kept: bool) -> float:
 
 
 def archive(runs: int) -> Iterator[Figure]:
-    """Append, open, and make the frames, of a thousand, ten thousand, a hundred thousand and half a million events."""
+    """Append, open, make frames and draw them: a thousand events, ten, a hundred thousand, and half a million."""
     import pandas  # noqa: F401, ICN001 - its import is not what is measured
 
     root = Path(tempfile.mkdtemp())
@@ -152,6 +177,7 @@ def archive(runs: int) -> Iterator[Figure]:
             spent_s = median(timed(lambda name=name: getattr(saved, name)) for _ in range(min(runs, 3)))
             yield f"... frame {name}: {len(getattr(saved, name)):,} rows", 1000 * spent_s, "ms"
         yield "... all five frames", 1000 * median(timed(lambda: frames(saved)) for _ in range(min(runs, 3))), "ms"
+        yield from drawn(saved, min(runs, 5))
         yield "... memory of opening and four frames", memory(folder, FRAMES[:4]), "MB"
         yield "... memory of opening and all five frames", memory(folder, FRAMES), "MB"
         for kept, word in ((False, "without"), (True, "with")):

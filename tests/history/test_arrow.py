@@ -29,6 +29,16 @@ def test_polars_and_pyarrow_read_every_frame(wire: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FRAMES)
+def test_a_frame_is_a_stream_of_the_capsule_protocol(wire: Any, name: str) -> None:
+    """Whoever knows the protocol alone, and neither us nor pandas, reads the same rows."""
+    wire.session()
+    wire.type("Hello.", "item_1")
+    frame = getattr(wire.frames, name)
+    told = pa.RecordBatchReader.from_stream(frame).read_all()
+    assert told.to_pylist() == frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+@pytest.mark.parametrize("name", FRAMES)
 def test_an_empty_frame_has_the_same_types(wire: Any, name: str) -> None:
     """Whoever reads it first need not guess."""
     empty = pl.DataFrame(getattr(History(EventLog(), model("gpt-realtime-mini")), name))

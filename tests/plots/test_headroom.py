@@ -40,6 +40,12 @@ def test_the_tightest_limit_leads(talk: Any) -> None:
     assert ax.get_ylabel() == "left of the limit"
 
 
+def test_every_limit_is_known_to_the_end(talk: Any) -> None:
+    """A limit that is full again stays so: no line ends before the axis does."""
+    ax = plots.rate_limits(talk.rate_limits)
+    assert all(line.get_xdata()[-1] >= ax.get_xlim()[1] for line in ax.lines)
+
+
 def test_a_refill_of_no_time_is_none() -> None:
     """A reset of zero seconds divides by nothing."""
     (line,) = plots.rate_limits(frame((1, 1000, 0.0), (2, 999, 0.0))).lines

@@ -132,6 +132,48 @@ def test_an_unanswered_call_is_marked(talk: Any) -> None:
     assert {"unanswered"} <= {line.get_label() for line in ax.lines}
 
 
+def test_replies_that_touch_stay_two(talk: Any, make_talk: Callable[[int], Any]) -> None:
+    """A seam of paper parts bars that follow without a gap; in a long talk it would be all that is seen."""
+    for frames, seam in ((talk, 0.8), (make_talk(1_000), 0.0)):
+        ax = plots.timeline(frames.history, frames.turns, frames.events)
+        (heard,) = (one for one in ax.collections if one.get_label() == "heard")
+        assert heard.get_linewidths()[0] == pytest.approx(seam)
+
+
+def test_a_call_that_took_no_time_is_seen(talk: Any) -> None:
+    """However short a call was, its bar has an edge that can be seen at the scale of the whole talk."""
+    history = talk.history.copy()
+    history.loc[history["type"] == "function_call_output", "created_s"] = (
+        history.loc[history["type"] == "function_call", "created_s"].iloc[0] + 0.001
+    )
+    ax = plots.timeline(history, talk.turns, talk.events)
+    (tools,) = (one for one in ax.collections if one.get_label() == "tools")
+    assert len(tools.get_paths()) == 1
+    assert tools.get_linewidths()[0] >= 2
+    assert tuple(tools.get_edgecolors()[0]) == tuple(tools.get_facecolors()[0])
+
+
+def test_waits_that_meet_lie_on_two_levels(talk: Any) -> None:
+    """Where one wait begins as the one before ends, each can be followed; elsewhere all have one height."""
+    levels = {True: 1, False: 2}
+    for far, count in levels.items():
+        turns = talk.turns.copy()
+        if not far:
+            turns["first_audio_ms"] = 9_000.0
+        ax = plots.timeline(talk.history, turns, talk.events)
+        (waits,) = (one for one in ax.collections if one.get_label() == "wait for the reply")
+        assert len({float(path.vertices[1, 1]) for path in waits.get_paths()}) == count
+
+
+def test_a_wait_says_how_long_it_was_in_its_own_line(talk: Any) -> None:
+    """A length that fits into the line of its wait is written there, whatever comes after it."""
+    ax = plots.timeline(talk.history, talk.turns, talk.events, figsize=(20, 3.1))
+    line = time_line(talk.history, talk.turns, talk.events)
+    start, end = float(line.waits.start_s[2]), float(line.waits.end_s[2])
+    (length,) = (text for text in ax.texts if text.get_text() == f"{end - start:.2f} s")
+    assert start < length.get_position()[0] < end
+
+
 def test_bars_say_what_was_said_within_themselves(talk: Any) -> None:
     """Text is written only where it fits: no bar's words reach out of it."""
     for width in (4, 9, 20):

@@ -65,6 +65,15 @@ def test_quartiles_want_enough_replies(talk: Any, make_talk: Callable[[int], Any
     assert "95% <" in many.get_yticklabels()[0].get_text()
 
 
+def test_no_reply_is_hidden(make_talk: Callable[[int], Any]) -> None:
+    """Single dots lie on the bar of their quartiles; a cloud of them lies under it."""
+    for count, above in ((20, True), (400, False)):
+        ax = plots.latency(make_talk(count).turns)
+        points = [line.get_zorder() for line in ax.lines if line.get_marker() == "o"]
+        bars = [bar.get_zorder() for bar in ax.collections]
+        assert (min(points) > max(bars)) is above
+
+
 def test_times_that_are_not_are_left_out(talk: Any) -> None:
     """Missing, zero and negative times have no place on a logarithmic axis."""
     turns = talk.turns.copy()

@@ -67,6 +67,14 @@ def test_tokens_dropped(into: list[float], out: list[float], wanted: list[float]
     assert dropped(np.array(into, float), np.array(out, float), 1000).tolist() == wanted
 
 
+@pytest.mark.parametrize("count", [1, 9, 90, 900])
+def test_turns_are_counted_from_one(make_talk: Callable[[int], Any], count: int) -> None:
+    """No tick in view names a turn that there is not."""
+    for ax in (plots.context(make_talk(count).turns), plots.tokens(make_talk(count).usage)):
+        low, high = ax.get_xlim()
+        assert all(1 <= tick <= count for tick in ax.get_xticks() if low <= tick <= high)
+
+
 def test_turns_without_usage_are_left_out(talk: Any) -> None:
     """A turn that failed has no tokens and no column."""
     turns = talk.turns.copy()
