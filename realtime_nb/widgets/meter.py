@@ -152,7 +152,7 @@ class Meter(View):
                 f"{one.name.capitalize()} a minute",
                 one.limit - one.remaining,
                 one.limit,
-                f"{one.remaining:,} of {one.limit:,} left (all again in {one.reset_seconds:.0f} s)",
+                f"{one.remaining:,} of {one.limit:,} left (full in {one.reset_seconds:.0f} s)",
             )
             for one in self._limits
         ]

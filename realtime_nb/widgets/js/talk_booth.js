@@ -51,6 +51,7 @@ export class Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
+    this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
     this.deaf = false;
@@ -93,8 +94,10 @@ export class Booth {
     const online = state.status === "open";
     if (online && !this.online && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true }); // after a loss
+    const lost = online && this.owner && !state.owner; // a page that has just asked for the microphone owns it only soon
+    if (online) this.owner = state.owner;
     this.online = online;
-    if (state.status === "closed" || (online && !state.owner)) this.hush();
+    if (state.status === "closed" || lost) this.hush();
     this.show();
   }
 

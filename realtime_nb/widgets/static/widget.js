@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 8e771ecfb1aa6d7bcc7cd3955ee164c3458930a62c5beac4446bb7f1e1bce9f2
+// sources: f298438eaf6b37d290bca4917f03153a89c6cf5823b47d40659e300e61defe3e
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2344,6 +2344,7 @@ var Booth = class _Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
+    this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
     this.deaf = false;
@@ -2381,8 +2382,10 @@ var Booth = class _Booth {
     const online = state.status === "open";
     if (online && !this.online && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
+    const lost = online && this.owner && !state.owner;
+    if (online) this.owner = state.owner;
     this.online = online;
-    if (state.status === "closed" || online && !state.owner) this.hush();
+    if (state.status === "closed" || lost) this.hush();
     this.show();
   }
   /** @param {any} event */

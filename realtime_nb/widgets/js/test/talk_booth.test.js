@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Booth } from "../talk_booth.js";
+
+/** A booth in a tab that does not own the microphone, and has just asked for it. */
+function claimed() {
+  const released = { count: 0 };
+  const booth = Object.assign(Object.create(Booth.prototype), {
+    online: true,
+    owner: false,
+    deaf: false,
+    mic: "opening",
+    capture: { release: () => released.count++ },
+    media: { send() {} },
+    playback: { flush() {} },
+    views: new Set(),
+  });
+  const note = (/** @type {boolean} */ owner) => booth.linked({ status: "open", owner });
+  return { booth, note, released };
+}
+
+test("a microphone that is being opened is not shut by news that came before the kernel's leave", () => {
+  const { booth, note, released } = claimed();
+  note(false); // a round trip was measured meanwhile
+  assert.deepEqual([booth.mic, released.count], ["opening", 0]);
+});
+
+test("a tab from which another one takes the microphone lets it go", () => {
+  const { booth, note, released } = claimed();
+  note(true);
+  note(false);
+  assert.deepEqual([booth.mic, released.count], ["off", 1]);
+});
