@@ -116,6 +116,18 @@ def test_nobody_speaks(make_wire: Callable[..., Wire], types: Types) -> None:
     assert wire.server.deadline() is None
 
 
+def test_who_stops_the_playback_is_asked_sooner(make_wire: Callable[..., Wire]) -> None:
+    """The waiting begins when the client plays no more, which it says by a truncation."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.SpeechDelta("resp_1", "Once upon a time", bytes(60_000 * MS)), fx.Generated("resp_1", "stop"))
+    assert wire.server.deadline() == 65.0
+    wire.wait(2.0)
+    reply = str(wire.server.conversation.last)
+    wire.send(ev.ConversationItemTruncate(item_id=reply, content_index=0, audio_end_ms=2_000))
+    assert wire.server.deadline() == 7.0
+
+
 def test_speech_stops_the_alarm(make_wire: Callable[..., Wire]) -> None:
     """Who speaks in time is not asked whether they are there."""
     wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))

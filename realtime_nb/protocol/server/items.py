@@ -95,6 +95,8 @@ class Items:
             raise fault("truncate_far", have=int(ledger.ms), want=event.audio_end_ms)
         self._responses.stop_item(event.item_id)
         talk.truncate(event.item_id, event.content_index, event.audio_end_ms)
+        if not self._state.plays:
+            self._state.playing_until = min(self._state.playing_until, self._state.now)  # the client is silent
         self._state.send(
             ConversationItemTruncated(
                 item_id=event.item_id, content_index=event.content_index, audio_end_ms=event.audio_end_ms

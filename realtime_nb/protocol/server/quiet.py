@@ -20,8 +20,8 @@ class Quiet:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self.at: float | None = None
-        """When it rings; monotonic seconds."""
+        self._since: float | None = None
+        self._wait_s = 0.0
         self.since_ms = 0.0
         """Where the input sound was when the waiting began."""
 
@@ -30,15 +30,20 @@ class Quiet:
         detection = self._state.turn_detection
         if isinstance(detection, ServerVad) and detection.idle_timeout_ms and self._state.speech is None:
             self.since_ms = self._state.heard_ms
-            self.at = max(self._state.now, self._state.playing_until) + detection.idle_timeout_ms / 1000
+            self._since, self._wait_s = self._state.now, detection.idle_timeout_ms / 1000
+
+    @property
+    def at(self) -> float | None:
+        """When it rings, in monotonic seconds: sooner if the reply is played to its end no more."""
+        return None if self._since is None else max(self._since, self._state.playing_until) + self._wait_s
 
     def disarm(self) -> None:
         """Something happens: wait no more."""
-        self.at = None
+        self._since = None
 
     def rings(self) -> bool:
         """Tell whether it is time; it rings only once."""
         if self.at is None or self._state.now < self.at:
             return False
-        self.at = None
+        self.disarm()
         return True
