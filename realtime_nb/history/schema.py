@@ -46,12 +46,9 @@ class Table:
         DataFrame
             These columns in this order, of these dtypes, whatever the rows.
         """
-        values: dict[str, list[Any]] = {name: [] for name in self.columns}
-        adders = [(name, column.append) for name, column in values.items()]
-        for row in rows:
-            for name, add in adders:
-                add(row.get(name))
-        return self.of_columns(values)
+        names = self.names
+        columns = list(zip(*[tuple(map(row.get, names)) for row in rows], strict=True)) or [()] * len(names)
+        return self.of_columns(dict(zip(names, columns, strict=True)))
 
     def of_columns(self, values: Mapping[str, Texts]) -> pd.DataFrame:
         """Make a frame of its columns' values.
