@@ -32,8 +32,10 @@ class Kitchen:
     url: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """The ``Authorization`` and the method of each request."""
+    simmers: threading.Event = field(default_factory=threading.Event)
+    """Set when the tool that never ends has begun."""
     let_go: threading.Event = field(default_factory=threading.Event)
-    """Set when the tool that never ends was stopped."""
+    """Set when it was stopped."""
 
     def open(self, port: int = 0) -> None:
         """Begin to serve."""
@@ -74,6 +76,7 @@ class Kitchen:
         async def simmer(thing: str) -> str:
             import anyio
 
+            self.simmers.set()
             try:
                 await anyio.sleep_forever()
             finally:

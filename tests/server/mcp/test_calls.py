@@ -10,7 +10,6 @@ import pytest
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.testing.stages import StubLlm, stub_engine, stub_speech
 
-from ..test_teardown import wait_for  # noqa: TID252 -- tests are no package to import from
 from .conftest import LIMIT, Kitchen, Session, answer, cook, item, types
 
 pytestmark = pytest.mark.timeout(60)
@@ -142,7 +141,7 @@ def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> 
     caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     caller.send("response.create")
     caller.until("response.mcp_call.in_progress")
-    wait_for(lambda: "tools/call" in [method for _, method in kitchen.asked])
+    assert kitchen.simmers.wait(30)
     caller.send("response.cancel")
     done = caller.until("response.done")["response"]
     assert (done["status"], item(done, "mcp_call")["status"]) == ("cancelled", "incomplete")
@@ -158,6 +157,7 @@ def test_a_cough_does_not_stop_a_tool(begin: Session, kitchen: Kitchen) -> None:
     caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     caller.send("response.create")
     caller.until("response.mcp_call.in_progress")
+    assert kitchen.simmers.wait(30)
     caller.append(stub_speech(150) + bytes(48 * 500))
     caller.append(stub_speech(400))
     started = caller.until("input_audio_buffer.speech_started")
