@@ -30,8 +30,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The least sound that ``input_audio_buffer.commit`` takes."""
     audio_buffer_s: float = 600.0
     """Uncommitted sound; with turn detection the oldest is forgotten, without it the append is refused."""
-    item_bytes: int = 8 * MIB - 64 * 1024
-    """The sound of a retrieved item, in base64; a longer one is left out: openai-agents reads no more than 8 MiB."""
+    item_bytes: int = 64 * MIB
+    """The sound of a retrieved item, in base64; a longer one is left out. Clients that read no larger messages than
+    8 MiB, as openai-agents, and listen to turns of minutes need less than that."""
     items: int = 2_000
     """Items in the conversation."""
     responses: int = 8

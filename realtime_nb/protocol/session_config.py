@@ -94,7 +94,7 @@ class Transcription(Value, frozen=True, kw_only=True):
     """ISO 639-1."""
     prompt: str | None = always(None)
     """A list of keywords for whisper-1, free text for the others. The local recogniser goes by keywords, whatever the
-    model: what sounds much like one of them is written like it; of free text it makes nothing."""
+    model: what sounds much like one of them is written like it; of longer sentences it makes nothing."""
     languages: tuple[str, ...] | None = None
     """Of gpt-transcribe alone; kept and echoed. The local recogniser goes by ``language``."""
     keywords: tuple[str, ...] | None = None

@@ -250,8 +250,7 @@ class ConversationItemDone(_Carrying, tag="conversation.item.done", frozen=True,
 class ConversationItemRetrieved(ServerEventBase, tag="conversation.item.retrieved", frozen=True, kw_only=True):
     """An item, whole, with its audio bytes; of several peers the one who asked gets it.
 
-    Ours: a sound of more than two minutes is left out. openai-agents retrieves whatever was said to it by itself, and
-    ends at a message of more than 8 MiB.
+    Ours: a sound beyond ``item_bytes`` is left out, for clients that read no messages so large; by default none is.
     """
 
     item: Item
