@@ -55,7 +55,7 @@ class WebRtc:
             if offer is None:
                 return _refused(415, "Expected application/sdp or multipart/form-data.", "unsupported_content_type")
             settings, rtc = self._settings(request, offer), await asyncio.to_thread(_module)
-            if self._hub.is_full or len(self._calls) >= self._hub.options.rtc_calls:  # no await from here to its place
+            if self._is_full:  # no await from here to its place
                 return _refused(429, "This server serves no more calls at once.", "session_limit_reached")
             call = rtc.RtcCall(self._hub, _hosts(self._hub.options.host), self._over)
             return await self._answer(call, offer, settings)
@@ -63,6 +63,13 @@ class WebRtc:
             return _refused(400, error.message, error.code, error.param)
         except MissingExtra as missing:
             return _refused(501, str(missing), "webrtc_not_installed")
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether there are as many calls, or as many sessions with those that calls are about to begin, as may be."""
+        hub = self._hub
+        begun = sum(hub.find(call.name) is None for call in self._calls)
+        return len(self._calls) >= hub.options.rtc_calls or hub.sessions + begun >= hub.options.sessions
 
     async def _answer(self, call: RtcCall, offer: Offer, settings: AnySession) -> Response:
         self._calls.add(call)
@@ -84,7 +91,7 @@ class WebRtc:
         issued = dict(grant.session or {}) if isinstance(grant, Grant) else {}
         asked = offer.session
         kind = asked.get("type", issued.get("type"))
-        named = asked.get("model", issued.get("model", request.query_params.get("model")))
+        named = asked.get("model", request.query_params.get("model", issued.get("model")))
         model = named if isinstance(named, str) else None
         session = self._hub.new_session(transcription=kind == "transcription", model=model)
         for fields in (issued, asked):

@@ -158,9 +158,10 @@ def test_one_call_too_many_is_refused(serve: Any) -> None:
     talk(serving, nothing)
 
 
-def test_the_cap_holds_for_offers_made_at_once(serve: Any) -> None:
-    """Of four offers that come together, two are taken where two calls may be."""
-    serving = serve(ServerOptions(rtc_calls=2))
+@pytest.mark.parametrize("bound", ["rtc_calls", "sessions"])
+def test_the_cap_holds_for_offers_made_at_once(serve: Any, bound: str) -> None:
+    """Of four offers that come together, two are taken where two calls, or two sessions, may be."""
+    serving = serve(ServerOptions(**{bound: 2}))
     headers = {**serving.headers, "Content-Type": "application/sdp"}
 
     async def scenario() -> list[int]:
