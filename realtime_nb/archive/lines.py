@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,10 @@ VERSION = 1
 """Of the format; a reader refuses what is newer than itself."""
 
 
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+"""A number of four bytes, as the columns keep it; a line with another one is damaged."""
+
+
 class Header(msgspec.Struct, tag_field="line", tag="header", frozen=True, kw_only=True):
     """The first line: whose conversation this is."""
 
@@ -36,37 +40,39 @@ class Header(msgspec.Struct, tag_field="line", tag="header", frozen=True, kw_onl
 class EventLine(Entry, tag_field="line", tag="event", frozen=True, kw_only=True, gc=False):
     """An event on the wire, as the fold takes it."""
 
-    seq: int
+    bytes: Count
+    seq: Count
     event: KnownServerEvent | ClientEvent
 
 
 class RawLine(Entry, tag_field="line", tag="event", frozen=True, kw_only=True):
     """The same line with its event as text: to be written, or shown."""
 
-    seq: int
+    seq: Count
     event: msgspec.Raw
 
 
 class ShownLine(msgspec.Struct, tag_field="line", tag="event", frozen=True, kw_only=True, gc=False):
     """Of the same line only what its payload is made of: the rest takes a tenth of a second to read half a million."""
 
-    seq: int
+    seq: Count
     direction: Literal["sent", "received"]
-    audio_bytes: int
+    audio_bytes: int = 0
     event: msgspec.Raw
 
 
 class UnknownLine(Entry, tag_field="line", tag="unknown", frozen=True, kw_only=True):
     """An event that is not in the catalogue."""
 
-    seq: int
+    bytes: Count
+    seq: Count
     event: UnknownEvent
 
 
 class SoundLine(msgspec.Struct, tag_field="line", tag="sound", frozen=True, kw_only=True):
     """The sound of an item, which is in a file of its own."""
 
-    seq: int
+    seq: Count
     item_id: str
     role: Literal["user", "assistant"]
     start_s: float

@@ -116,7 +116,7 @@ class LineFile:
         size = _BLOCK
         while start < self._size and (data := self._read(start, size)):
             end = data.rfind(b"\n") + 1
-            if not end and start + len(data) < self._size:
+            if not end and len(data) == min(size, self._size - start) < self._size - start:
                 size *= 2  # a line that is longer than a block
                 continue
             size, end = _BLOCK, end or len(data)

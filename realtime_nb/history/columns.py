@@ -25,7 +25,7 @@ class EventColumns:
         self._t_s = array("d")
         self._bytes = array("I")
         self._event_ids: list[tuple[Any, bytes]] = []
-        self._directions, self._types = _Column("b"), _Column("h")
+        self._directions, self._types = _Column("b"), _Column("i")
         self._types_of = _Types(self._types.numbers)
         self._named = {name: (_Readers(name), _Column("i")) for name in ("item_id", "response_id")}
 
@@ -68,7 +68,7 @@ class EventColumns:
 class _Column:
     """Texts of which most came before: nine of ten rows are about an item that the row before was about."""
 
-    def __init__(self, size: Literal["b", "h", "i"]) -> None:
+    def __init__(self, size: Literal["b", "i"]) -> None:
         self.codes = array(size)
         self.numbers = _Numbers()
 

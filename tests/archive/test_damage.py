@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 from realtime_nb.archive import SavedHistory, Writer, open_history
+from realtime_nb.archive.lines import Line
+from realtime_nb.archive.reader import Damage, LineFile
 
 Keep = Callable[[Any], Path]
 KILLS = 50
@@ -91,7 +93,16 @@ def test_a_last_line_torn_at_any_byte_is_dropped(talk: Any, keep: Keep) -> None:
     assert not opened(path.parent).damage
 
 
-@pytest.mark.parametrize("rubbish", [b"rubbish", b"", b"\xff\xfe", b'{"line":"event"}', b"{}", b"null", b'{"a":"\r\r"'])
+ODD = b'{"line":"event","t_s":0.0,"direction":"sent","bytes":%d,"event":{"type":"response.create"},"seq":%d}'
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        *(b"rubbish", b"", b"\xff\xfe", b'{"line":"event"}', b"{}", b"null", b'{"a":"\r\r"'),
+        *(ODD % (50, 99_999_999_999), ODD % (-1, 20)),
+    ],
+)
 def test_a_damaged_line_is_left_out_and_told(talk: Any, keep: Keep, rubbish: bytes) -> None:
     """A line that cannot be read is told by its number, and so is the gap it leaves; all others are there."""
     path = keep(talk) / "events.jsonl"
@@ -103,6 +114,17 @@ def test_a_damaged_line_is_left_out_and_told(talk: Any, keep: Keep, rubbish: byt
     assert {damage.line for damage in saved.damage} <= {21, 22}
     assert len(saved.events) == len(talk.log) - 1
     assert "damage line 21" in repr(saved)
+
+
+def test_a_file_that_became_shorter_is_read_to_its_end(talk: Any, keep: Keep) -> None:
+    """Whoever cuts a file that is open finds the lines before the cut, and no reader that waits for the rest."""
+    path = keep(talk) / "events.jsonl"
+    file, damage = LineFile(path.parent), list[Damage]()
+    size = path.stat().st_size - 10
+    os.truncate(path, size)
+    lines = [line for lines in file.lines(Line, damage) for line in lines]
+    assert len(lines) == path.read_bytes().count(b"\n") - 1
+    assert len(damage) == 1
 
 
 def test_a_line_longer_than_a_block_is_whole(talk: Any, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
