@@ -284,14 +284,14 @@ class CallReader:
             yield ChatText(words[:end])
 
     def finish(self) -> Iterator[ChatText | ChatCallDelta]:
-        """Give the last call, if it is complete and new, or what was taken for the begin of one.
+        """Give the last call, if it is complete and new, or the blanks that were held back.
 
         Yields
         ------
         ChatText or ChatCallDelta
             At most one.
         """
-        if self._talks and self._text:
+        if self._talks and self._text and PREFILL[0] not in self._text:  # the begin of a call that was cut is no word
             yield ChatText(self._text)
         if not self._talks:
             first = self._text.partition("\n")[0].partition(MIDDLE)[2]

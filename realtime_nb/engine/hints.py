@@ -25,6 +25,7 @@ MOST_WORDS: Final = 4
 """In a keyword: what is longer is a sentence about the talk, and no keyword."""
 MOST_KEYWORDS: Final = 200
 _SPACE: Final = "\u2581"
+_SENTENCES: Final = re.compile(r"[.?!]\s")
 
 
 def keywords(prompt: str | None) -> tuple[str, ...]:
@@ -45,8 +46,10 @@ def keywords(prompt: str | None) -> tuple[str, ...]:
     >>> keywords("Jupyter, Siobhan O'Neill; a talk about all that people do with notebooks.")
     ('Jupyter', "Siobhan O'Neill")
     """
-    parts = (part.strip(" .\t") for part in re.split(r"[,;\n]", prompt or ""))
-    short = (part for part in parts if len(part) > 2 and len(part.split()) <= MOST_WORDS)
+    parts = (part.strip().rstrip(".") for part in re.split(r"[,;\n]", prompt or ""))
+    short = (
+        part for part in parts if len(part) > 2 and len(part.split()) <= MOST_WORDS and not _SENTENCES.search(part)
+    )
     return tuple(dict.fromkeys(" ".join(part.split()) for part in short))[:MOST_KEYWORDS]
 
 
@@ -62,7 +65,7 @@ class Expected:
     """
 
     def __init__(self, words: tuple[str, ...], numbers: Mapping[bytes, int]) -> None:
-        self._known = [re.compile(rf"\b{re.escape(word)}\b") for word in words]
+        self._known = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)") for word in words]
         self._words = [f"{_SPACE}{word.replace(' ', _SPACE)}".encode() for word in words]
         self._numbers = numbers
 

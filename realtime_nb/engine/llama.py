@@ -155,14 +155,15 @@ class LlamaLlm:
         reader = CallReader() if request.tools else None
         last: Chunk = {}
         read: Chunk = {}
-        said, pieces = "", 0
+        said, pieces, told = "", 0, False
         for chunk in self._written(self._fitted(request), cancel):
             if "error" in chunk:
                 raise ModelError(f"{self.name} failed: {chunk['error'].get('message', chunk['error'])}")
             last = chunk if "timings" in chunk else last
             read = chunk.get("prompt_progress") or read
             text = _text(chunk)
-            if text and not pieces and read:
+            if text and read and not told:
+                told = True
                 yield ChatRead(*_reading(read))
             if text := text if said else text.lstrip():
                 said, pieces = said + text, pieces + 1

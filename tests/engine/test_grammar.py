@@ -244,10 +244,10 @@ def test_calls_may_come_after_words(words: str, minutes: list[int], size: int) -
     assert calls(deltas[len(said) :]) == [("set_timer", {"minutes": each}) for each in minutes]
 
 
-def test_what_only_looked_like_a_call_is_said() -> None:
-    """Words that end where a call might begin are words."""
-    deltas = read(NONE + 'It is {"func')
-    assert "".join(delta.text for delta in deltas if isinstance(delta, ChatText)) == 'It is {"func'
+@pytest.mark.parametrize("written", range(1, len(PREFILL) + 1))
+def test_a_call_after_words_that_was_cut_before_its_name_is_not_said(written: int) -> None:
+    """Where the answer has no room for more, its words are those before the call."""
+    assert read(f"{NONE}Let me look. {PREFILL[:written]}") == [ChatText("Let me look.")]
 
 
 def test_the_first_call_is_streamed() -> None:

@@ -32,6 +32,8 @@ def due(words: str, written: str) -> dict[str, float]:
         ("Siobhan  O'Neill., Siobhan O'Neill", ("Siobhan O'Neill",)),
         ("Expect words that have to do with the analysis of data.", ()),
         ("ab, , ;", ()),
+        ("C++, .NET, Yahoo!", ("C++", ".NET", "Yahoo!")),
+        ("Write what is said, thank you. Expect technology.", ("Write what is said",)),
     ],
 )
 def test_keywords_are_found_in_a_prompt(prompt: str | None, words: tuple[str, ...]) -> None:
@@ -60,6 +62,7 @@ def test_keywords_are_counted_whole() -> None:
     expected = Expected(keywords("Jupyter, rust"), NUMBERS)
     assert expected.count("The Jupyter notebook is trusted.") == 1
     assert expected.count("rust, and Jupyter") == 2
+    assert Expected(keywords("C++, Yahoo!, .NET"), NUMBERS).count("C++ and .NET, at Yahoo! daily") == 3
 
 
 @pytest.fixture(scope="module")
