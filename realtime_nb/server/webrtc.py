@@ -68,8 +68,8 @@ class WebRtc:
     def _is_full(self) -> bool:
         """Whether there are as many calls, or as many sessions with those that calls are about to begin, as may be."""
         hub = self._hub
-        begun = sum(hub.find(call.name) is None for call in self._calls)
-        return len(self._calls) >= hub.options.rtc_calls or hub.sessions + begun >= hub.options.sessions
+        due = sum(hub.find(call.name) is None for call in self._calls)
+        return len(self._calls) >= hub.options.rtc_calls or hub.sessions + due >= hub.options.sessions
 
     async def _answer(self, call: RtcCall, offer: Offer, settings: AnySession) -> Response:
         self._calls.add(call)
