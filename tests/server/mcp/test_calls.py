@@ -134,14 +134,20 @@ def test_a_tool_that_takes_too_long(begin: Session, kitchen: Kitchen) -> None:
     assert kitchen.let_go.wait(10)
 
 
-def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> None:
-    """Cancelling the response ends the call, here and at the server of tools."""
+def simmering(begin: Session, kitchen: Kitchen) -> Any:
+    """A caller whose response waits for the tool that never ends, which has begun."""
     caller = begin()
     part = {"type": "input_text", "text": "Please simmer it."}
     caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     caller.send("response.create")
     caller.until("response.mcp_call.in_progress")
     assert kitchen.simmers.wait(30)
+    return caller
+
+
+def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> None:
+    """Cancelling the response ends the call, here and at the server of tools."""
+    caller = simmering(begin, kitchen)
     caller.send("response.cancel")
     done = caller.until("response.done")["response"]
     assert (done["status"], item(done, "mcp_call")["status"]) == ("cancelled", "incomplete")
@@ -152,12 +158,7 @@ def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> 
 
 def test_a_cough_does_not_stop_a_tool(begin: Session, kitchen: Kitchen) -> None:
     """While a tool runs it takes as much speech to interrupt as while the model speaks: a cough is none, a word is."""
-    caller = begin()
-    part = {"type": "input_text", "text": "Please simmer it."}
-    caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
-    caller.send("response.create")
-    caller.until("response.mcp_call.in_progress")
-    assert kitchen.simmers.wait(30)
+    caller = simmering(begin, kitchen)
     caller.append(stub_speech(150) + bytes(48 * 500))
     caller.append(stub_speech(400))
     started = caller.until("input_audio_buffer.speech_started")
