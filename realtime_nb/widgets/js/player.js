@@ -36,7 +36,7 @@ export function renderPlayer({ model, el }) {
   return () => player.close();
 }
 
-class PlayerView {
+export class PlayerView {
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
@@ -66,8 +66,9 @@ class PlayerView {
     return Number(this.model.get("duration_s"));
   }
 
+  /** Where it is; a media element says 0 until it has read how long the sound is. */
   get at() {
-    return this.sound.src ? this.sound.currentTime : this.wanted;
+    return this.sound.readyState ? this.sound.currentTime : this.wanted;
   }
 
   get span() {
@@ -140,7 +141,7 @@ class PlayerView {
   /** @param {number} seconds */
   seek(seconds) {
     this.wanted = Math.min(this.total, Math.max(0, seconds));
-    if (this.sound.src) this.sound.currentTime = this.wanted;
+    if (this.sound.readyState) this.sound.currentTime = this.wanted;
     this.finished = false;
     this.paint();
     this.tell();

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: f298438eaf6b37d290bca4917f03153a89c6cf5823b47d40659e300e61defe3e
+// sources: 80940dfc7d851ec8c1fa8bd4b9065614a67c89a5bb808a14ccb79acc6bdbf473
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -1047,8 +1047,9 @@ var PlayerView = class {
   get total() {
     return Number(this.model.get("duration_s"));
   }
+  /** Where it is; a media element says 0 until it has read how long the sound is. */
   get at() {
-    return this.sound.src ? this.sound.currentTime : this.wanted;
+    return this.sound.readyState ? this.sound.currentTime : this.wanted;
   }
   get span() {
     const [from, to] = this.model.get("selection_s");
@@ -1119,7 +1120,7 @@ var PlayerView = class {
   /** @param {number} seconds */
   seek(seconds) {
     this.wanted = Math.min(this.total, Math.max(0, seconds));
-    if (this.sound.src) this.sound.currentTime = this.wanted;
+    if (this.sound.readyState) this.sound.currentTime = this.wanted;
     this.finished = false;
     this.paint();
     this.tell();

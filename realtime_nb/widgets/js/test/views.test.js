@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { cameraTrouble } from "../camera.js";
 import { shares } from "../meter.js";
-import { clock, moved } from "../player.js";
+import { clock, moved, PlayerView } from "../player.js";
 import { CSS } from "../theme.js";
 import { Trouble } from "../trouble.js";
 import { liftLevel, squeeze } from "../wave.js";
@@ -17,6 +17,21 @@ test("keys move within the sound, and other keys are none of ours", () => {
   assert.equal(moved("PageUp", 1, 2), 2);
   assert.deepEqual([moved("Home", 1, 2), moved("End", 1, 2)], [0, 2]);
   assert.equal(moved("a", 1, 2), null);
+});
+
+test("keys that come while the browser still reads the sound go on from each other", () => {
+  const sound = { src: "blob:", readyState: 0, currentTime: 0 };
+  const kept = /** @type {any[]} */ ([]);
+  const quiet = { dress() {}, tell() {}, paint() {}, keep: (/** @type {any} */ traits) => kept.push(traits.selection_s) };
+  const view = Object.assign(Object.create(PlayerView.prototype), { sound, wanted: 0, anchor: null, model: { get: () => 2 }, ...quiet });
+  const press = (/** @type {string} */ key, shiftKey = false) => view.key({ key, shiftKey, preventDefault() {}, stopPropagation() {} });
+  press("ArrowRight");
+  press("ArrowRight", true);
+  press("ArrowRight", true);
+  assert.deepEqual([view.at, kept.at(-1)], [1.5, [0.5, 1.5]]);
+  sound.readyState = 1;
+  press("Home");
+  assert.deepEqual([view.at, sound.currentTime], [0, 0]);
 });
 
 test("a waveform squeezed into fewer columns keeps its highest peaks", () => {
