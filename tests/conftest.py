@@ -6,12 +6,14 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from xdist.scheduler import LoadFileScheduling
 
     from realtime_nb.engine.build import Engine
 
@@ -19,6 +21,28 @@ STAGES = ("kokoro", "llama", "moonshine", "piper", "silero", "smart_turn")
 """The modules that an engine imports side by side."""
 DATA = Path(__file__).parent / "data"
 os.environ["REALTIME_NB_LOG"] = "0"  # for child processes, too: no test writes to the folder of whoever runs it
+BROWSER = "tests/browser/"
+LONGEST = (BROWSER, "tests/notebooks/", "tests/engine/", "tests/server/", "tests/cassette/", "tests/test_readme.py")
+"""What takes its time, the longest first: begun last, one worker would sit over it while the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    ranks = {start: rank for rank, start in enumerate(LONGEST)}
+    items.sort(key=lambda item: next((ranks[start] for start in LONGEST if item.nodeid.startswith(start)), len(ranks)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Give a file of tests to one worker, and all browser tests to one: two browsers would take each other's time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False  # by how many tests a file has
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_a_drag_selects_what_the_kernel_then_holds(notebook: Any) -> None:
     notebook.until("player.selection is not None and abs(player.selection.duration_s - 0.5) < 0.02")
     notebook.until("abs(player.selection_s[0] - 0.5) < 0.02")
     notebook.page.click(PLAY)
-    notebook.until("not player.playing and 0.95 < player.position_s < 1.3")
+    notebook.until("not player.playing and 0.95 < player.position_s < 1.9")
     assert notebook.kernel("print(player.finished)") == "False"
     drag(notebook, 0.75, 0.75)
     notebook.until("player.selection is None and abs(player.position_s - 1.5) < 0.02")
