@@ -18,7 +18,7 @@ DATA = HERE.parent / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try twice what a browser does in real time beside other tests on the same two cores; the summary says of which."""
+    """Try twice what a browser does in real time beside other tests on the same cores; the summary says of which."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.flaky(reruns=1))
