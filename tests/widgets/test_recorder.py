@@ -105,12 +105,13 @@ def test_a_new_recording_replaces_the_old(recorder: rt.Recorder) -> None:
 def test_a_page_that_comes_sees_how_things_stand(recorder: rt.Recorder, sent: Frames) -> None:
     """A reload or a second tab is told phase, length and waveform."""
     recorder._note({"t": "opened", "page": "p0"}, b"")
-    assert sent.pop() == ({"t": "recorder", "phase": "idle", "samples": 0, "by": "", "peaks": True}, b"")
-    say(recorder, "recording")
+    idle = {"t": "recorder", "phase": "idle", "samples": 0, "by": "", "turn": 0, "peaks": True}
+    assert sent.pop() == (idle, b"")
+    say(recorder, "recording", turn=2)
     hear(recorder, *range(5))
     recorder._note({"t": "opened", "page": "p2"}, b"")
     state, peaks = sent.pop()
-    assert state == {"t": "recorder", "phase": "recording", "samples": 2400, "by": "p1", "peaks": True}
+    assert state == {"t": "recorder", "phase": "recording", "samples": 2400, "by": "p1", "turn": 2, "peaks": True}
     expected = np.array([959, 1919, 2399], dtype=np.float32) / 32768
     assert np.array_equal(np.frombuffer(peaks, "<f4"), expected)
 

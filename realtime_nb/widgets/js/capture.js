@@ -139,8 +139,9 @@ export class Capture {
     try {
       await this.#open();
     } catch (fault) {
+      const unwanted = this.released;
       this.release();
-      throw Trouble.from(fault);
+      if (!unwanted) throw Trouble.from(fault);
     }
     if (this.released) this.release(); // asked to end while the browser asked the person
   }
@@ -157,9 +158,11 @@ export class Capture {
       },
     });
     this.stream = stream;
+    if (this.released) return; // nobody wants it any more: start() gives it back
     stream.getAudioTracks()[0].onended = () => this.#ended();
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     await loadWorklet(this.context, source);
+    if (!this.context) return; // released meanwhile: it plugs nothing in, where the next one may be plugged by now
     this.node = new AudioWorkletNode(this.context, "rtnb-capture", {
       numberOfOutputs: 0,
       channelCount: 1,
@@ -226,7 +229,7 @@ export class Capture {
     this.node?.port.postMessage({ t: "end" });
     this.node?.disconnect();
     if (this.context && this.context.state !== "closed") this.context.close();
-    this.options.media?.attach("capture", null);
+    if (this.node) this.options.media?.attach("capture", null); // else what is plugged in there is another's
     this.settled?.();
     this.stream = this.node = this.context = null;
   }

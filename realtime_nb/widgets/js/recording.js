@@ -56,6 +56,7 @@ export class Recording {
     this.devices = [];
     this.deviceId = "";
     this.holder = true; // the phase is this page's doing, not another tab's
+    this.turns = 0; // how often this page told the kernel a phase
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -98,7 +99,7 @@ export class Recording {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.media.send({ t: "recorder", phase, samples: this.samples, ...more });
+    this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
 
@@ -124,6 +125,7 @@ export class Recording {
       this.views.forEach((view) => view.whole(new Float32Array()));
       await capture.start();
     } catch (fault) {
+      if (this.capture !== capture) return;
       this.capture = null;
       this.samples = before.samples;
       this.turn(before.samples ? "done" : "idle");
@@ -149,15 +151,13 @@ export class Recording {
 
   /** Hold the recording, or go on. */
   async pause() {
-    if (!this.capture) return;
-    if (this.phase === "paused") {
-      await this.capture.resume();
-      this.turn("recording");
-    } else {
-      await this.capture.pause();
-      this.samples = this.capture.at;
-      this.turn("paused");
-    }
+    const capture = this.capture;
+    if (!capture) return;
+    const on = this.phase === "paused";
+    await (on ? capture.resume() : capture.pause());
+    if (this.capture !== capture) return; // stopped meanwhile
+    this.samples = capture.at;
+    this.turn(on ? "recording" : "paused");
   }
 
   /** @param {string} deviceId */
@@ -240,7 +240,9 @@ export class Recording {
   hear(header, payload) {
     if (header.t === "do") return this.act(header.act);
     if (header.t !== "recorder" || this.capture) return;
-    [this.phase, this.samples, this.holder] = [header.phase, header.samples, header.by === this.media.link.page];
+    const mine = header.by === this.media.link.page;
+    if (mine && header.turn !== this.turns) return; // an echo of what this page has left behind since
+    [this.phase, this.samples, this.holder] = [header.phase, header.samples, mine];
     if (header.peaks) {
       this.peaks = [...new Float32Array(payload.buffer, payload.byteOffset, payload.byteLength >> 2)];
       this.showWhole();

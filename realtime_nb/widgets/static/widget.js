@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 80940dfc7d851ec8c1fa8bd4b9065614a67c89a5bb808a14ccb79acc6bdbf473
+// sources: 998c8c5505de0866e18a9b9fd5106146dbca9c2aa9c279683d89e1b1f5803453
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -590,6 +590,10 @@ function renderCamera({ model, el }) {
   return () => view.close();
 }
 var CameraView = class {
+  /** How often the camera was started or stopped: what was begun before the last time is not wanted any more. */
+  turn = 0;
+  /** @type {Promise<void> | null} */
+  opening = null;
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
@@ -603,21 +607,30 @@ var CameraView = class {
     this.dress();
   }
   /** @param {string} [device] */
-  async start(device) {
+  start(device) {
+    const opening = this.open(device).finally(() => this.opening === opening && (this.opening = null));
+    return this.opening = opening;
+  }
+  /** @param {string} [device] */
+  async open(device) {
     this.stop();
+    const { turn } = this;
+    const wanted = () => turn === this.turn;
     try {
       if (!isSecureContext) throw new Trouble("insecure");
       if (!navigator.mediaDevices?.getUserMedia) throw new Trouble("unsupported");
       const side = this.model.get("longest");
       const wish = { width: { ideal: side }, height: { ideal: Math.round(side * 9 / 16) }, ...device ? { deviceId: { exact: device } } : {} };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: wish });
-      this.stream.getVideoTracks()[0].addEventListener("ended", () => this.fail(new Trouble("gone")));
-      this.ui.video.srcObject = this.stream;
+      const stream = await navigator.mediaDevices.getUserMedia({ video: wish });
+      if (!wanted()) return stream.getTracks().forEach((track) => track.stop());
+      this.stream = stream;
+      stream.getVideoTracks()[0].addEventListener("ended", () => wanted() && this.fail(new Trouble("gone")));
+      this.ui.video.srcObject = stream;
       await this.ui.video.play();
       await this.list();
-      this.say("", "");
+      if (wanted()) this.say("", "");
     } catch (error) {
-      this.fail(error);
+      if (wanted()) this.fail(error);
     }
     this.dress();
   }
@@ -628,9 +641,10 @@ var CameraView = class {
     this.ui.device.replaceChildren(...found.map(({ deviceId, label: label3 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label3 || `Camera ${i + 1}`)));
     this.ui.device.hidden = found.length < 2;
   }
-  /** Take a picture and send it home. */
+  /** Take a picture and send it home; a camera that is being started is waited for. */
   async snap() {
-    if (!this.stream) await this.start();
+    if (!this.stream && !this.opening) void this.start();
+    while (this.opening) await this.opening;
     const { video, canvas } = this.ui;
     if (!this.stream || !video.videoWidth) return;
     canvas.width = video.videoWidth;
@@ -660,6 +674,7 @@ var CameraView = class {
     this.ui.note.hidden = !message;
   }
   stop() {
+    this.turn++;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.ui.video.srcObject = null;
@@ -1029,6 +1044,7 @@ var PlayerView = class {
     this.sound.preservesPitch = true;
     this.url = "";
     this.wanted = 0;
+    this.here = false;
     this.stalls = 0;
     this.heard = 0;
     this.anchor = null;
@@ -1047,9 +1063,9 @@ var PlayerView = class {
   get total() {
     return Number(this.model.get("duration_s"));
   }
-  /** Where it is; a media element says 0 until it has read how long the sound is. */
+  /** Where it is; a media element says 0 until it has read how long the sound is, and tells of that a task later. */
   get at() {
-    return this.sound.readyState ? this.sound.currentTime : this.wanted;
+    return this.here ? this.sound.currentTime : this.wanted;
   }
   get span() {
     const [from, to] = this.model.get("selection_s");
@@ -1067,10 +1083,10 @@ var PlayerView = class {
     box.addEventListener("pointerdown", (event) => this.press(event));
     this.ui.speed.addEventListener("change", () => this.keep({ speed: Number(this.ui.speed.value) }));
     this.ui.volume.addEventListener("input", () => this.keep({ volume: Number(this.ui.volume.value) }));
-    sound.addEventListener("loadedmetadata", () => sound.currentTime = this.wanted);
+    sound.addEventListener("loadedmetadata", () => (this.here = true, sound.currentTime = this.wanted, this.paint()));
     sound.addEventListener("play", () => (this.finished = false, this.run(), this.tell()));
     sound.addEventListener("pause", () => this.tell());
-    sound.addEventListener("ended", () => (this.finished = true, this.heard = this.total, this.paint(), this.tell()));
+    sound.addEventListener("ended", () => this.end());
     sound.addEventListener("waiting", () => this.stalls += Number(sound.currentTime > 0 && !sound.seeking && !sound.paused));
     sound.addEventListener("error", () => this.url && this.say("The browser cannot play this sound."));
   }
@@ -1093,6 +1109,7 @@ var PlayerView = class {
     if (this.url && !anew || !file.byteLength) return;
     if (this.url) URL.revokeObjectURL(this.url);
     this.wanted = this.at;
+    this.here = false;
     this.url = URL.createObjectURL(new Blob([
       /** @type {DataView<ArrayBuffer>} */
       file
@@ -1120,7 +1137,7 @@ var PlayerView = class {
   /** @param {number} seconds */
   seek(seconds) {
     this.wanted = Math.min(this.total, Math.max(0, seconds));
-    if (this.sound.readyState) this.sound.currentTime = this.wanted;
+    if (this.here) this.sound.currentTime = this.wanted;
     this.finished = false;
     this.paint();
     this.tell();
@@ -1168,8 +1185,16 @@ var PlayerView = class {
     box.addEventListener("pointerup", release, { once: true });
     this.anchor = null;
   }
+  /** All was played; not so where somebody moved the cursor, or pressed Play again, before the browser told. */
+  end() {
+    if (!this.sound.ended) return;
+    this.finished = true;
+    this.heard = this.total;
+    this.tell();
+  }
   /** Follow the sound while it plays. */
   run() {
+    clearTimeout(this.timer);
     if (this.sound.paused) return this.paint();
     const span = this.span;
     if (span && this.at >= span[1]) this.sound.pause();
@@ -1380,8 +1405,9 @@ var Capture = class {
     try {
       await this.#open();
     } catch (fault) {
+      const unwanted = this.released;
       this.release();
-      throw Trouble.from(fault);
+      if (!unwanted) throw Trouble.from(fault);
     }
     if (this.released) this.release();
   }
@@ -1397,9 +1423,11 @@ var Capture = class {
       }
     });
     this.stream = stream;
+    if (this.released) return;
     stream.getAudioTracks()[0].onended = () => this.#ended();
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     await loadWorklet(this.context, source);
+    if (!this.context) return;
     this.node = new AudioWorkletNode(this.context, "rtnb-capture", {
       numberOfOutputs: 0,
       channelCount: 1,
@@ -1459,7 +1487,7 @@ var Capture = class {
     this.node?.port.postMessage({ t: "end" });
     this.node?.disconnect();
     if (this.context && this.context.state !== "closed") this.context.close();
-    this.options.media?.attach("capture", null);
+    if (this.node) this.options.media?.attach("capture", null);
     this.settled?.();
     this.stream = this.node = this.context = null;
   }
@@ -1751,6 +1779,7 @@ var Recording = class {
     this.devices = [];
     this.deviceId = "";
     this.holder = true;
+    this.turns = 0;
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -1787,7 +1816,7 @@ var Recording = class {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.media.send({ t: "recorder", phase, samples: this.samples, ...more });
+    this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
   // ------------------------------------------------------------ what a person can do
@@ -1812,6 +1841,7 @@ var Recording = class {
       this.views.forEach((view) => view.whole(new Float32Array()));
       await capture.start();
     } catch (fault) {
+      if (this.capture !== capture) return;
       this.capture = null;
       this.samples = before.samples;
       this.turn(before.samples ? "done" : "idle");
@@ -1835,15 +1865,13 @@ var Recording = class {
   }
   /** Hold the recording, or go on. */
   async pause() {
-    if (!this.capture) return;
-    if (this.phase === "paused") {
-      await this.capture.resume();
-      this.turn("recording");
-    } else {
-      await this.capture.pause();
-      this.samples = this.capture.at;
-      this.turn("paused");
-    }
+    const capture = this.capture;
+    if (!capture) return;
+    const on = this.phase === "paused";
+    await (on ? capture.resume() : capture.pause());
+    if (this.capture !== capture) return;
+    this.samples = capture.at;
+    this.turn(on ? "recording" : "paused");
   }
   /** @param {string} deviceId */
   choose(deviceId) {
@@ -1917,7 +1945,9 @@ var Recording = class {
   hear(header, payload) {
     if (header.t === "do") return this.act(header.act);
     if (header.t !== "recorder" || this.capture) return;
-    [this.phase, this.samples, this.holder] = [header.phase, header.samples, header.by === this.media.link.page];
+    const mine = header.by === this.media.link.page;
+    if (mine && header.turn !== this.turns) return;
+    [this.phase, this.samples, this.holder] = [header.phase, header.samples, mine];
     if (header.peaks) {
       this.peaks = [...new Float32Array(payload.buffer, payload.byteOffset, payload.byteLength >> 2)];
       this.showWhole();

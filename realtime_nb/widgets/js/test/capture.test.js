@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { createCutter } from "../capture.js";
-import { peaksOf } from "../recording.js";
+import { Capture, createCutter } from "../capture.js";
+import { peaksOf, Recording } from "../recording.js";
 
 /** @param {number} size @param {number} stride */
 function cutter(size, stride) {
@@ -44,4 +44,58 @@ test("a file's peaks are those the microphone would have had", () => {
   pcm[10] = -16384;
   pcm[1900] = 8192;
   assert.deepEqual(peaksOf(pcm), [0.5, 0.25, 0]);
+});
+
+test("a microphone that comes when nobody wants it any more is given back, and the next one stays plugged in", async () => {
+  /** @type {((stream: any) => void)[]} */
+  const give = [];
+  const mediaDevices = { getUserMedia: () => new Promise((resolve) => give.push(resolve)) };
+  Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
+  /** @type {any[]} */
+  const plugged = [];
+  const track = { live: true, stop: () => (track.live = false) };
+  const media = /** @type {any} */ ({ attach: (/** @type {string} */ _, /** @type {any} */ port) => plugged.push(port) });
+  const capture = new Capture({ media });
+  const started = capture.start();
+  capture.release(); // stopped while the browser asks
+  give[0]({ getTracks: () => [track], getAudioTracks: () => [track] });
+  await started;
+  assert.deepEqual([track.live, plugged], [false, []]);
+});
+
+/** A recording on a page that nobody sees, what it told the kernel, and how the kernel answers that. */
+function recording() {
+  /** @type {any[]} */
+  const told = [];
+  const media = { link: { page: "here" }, state: {}, send: (/** @type {any} */ header) => told.push(header) };
+  const it = new Recording("r");
+  it.views.push(/** @type {any} */ ({ media, model: { get() {} }, draw() {}, level() {}, whole() {} }));
+  const echo = (/** @type {any} */ { phase, samples, turn }) => it.hear({ t: "recorder", phase, samples, by: "here", turn }, new Uint8Array());
+  return { it, told, echo };
+}
+
+test("the kernel's word of a phase that this page has left since changes nothing", () => {
+  const { it, told, echo } = recording();
+  it.turn("recording");
+  it.turn("done");
+  echo(told[0]); // stopped sooner than the kernel answered
+  assert.equal(it.phase, "done");
+  echo({ ...told[1], samples: 480 });
+  assert.equal(it.samples, 480);
+  it.hear({ t: "recorder", phase: "recording", samples: 0, by: "there", turn: 1 }, new Uint8Array());
+  assert.deepEqual([it.phase, it.look.elsewhere], ["recording", true]);
+});
+
+test("a pause that the worklet grants after the recording was stopped is none", async () => {
+  const { it } = recording();
+  /** @type {() => void} */
+  let grant = () => {};
+  it.capture = /** @type {any} */ ({ at: 7, pause: () => new Promise((resolve) => (grant = () => resolve(undefined))) });
+  it.phase = "recording";
+  const pausing = it.pause();
+  it.capture = null;
+  it.turn("done");
+  grant();
+  await pausing;
+  assert.equal(it.phase, "done");
 });
