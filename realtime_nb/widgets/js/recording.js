@@ -57,6 +57,8 @@ export class Recording {
     this.deviceId = "";
     this.holder = true; // the phase is this page's doing, not another tab's
     this.turns = 0; // how often this page told the kernel a phase
+    this.more = {}; // what it told of the last one
+    this.untold = false; // the way was lost then
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -99,6 +101,8 @@ export class Recording {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
+    this.more = more;
+    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -264,7 +268,7 @@ export class Recording {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase); // the kernel took us for gone
+    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more); // the kernel took us for gone
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 998c8c5505de0866e18a9b9fd5106146dbca9c2aa9c279683d89e1b1f5803453
+// sources: c7353071cf65a31511cba818139522c4b43548dac113f80042003f325a52be6e
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -140,9 +140,11 @@ function followKernel(model, gone) {
 function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
   hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
-  const alive = () => el.append(hidden);
+  let lives = false;
+  const alive = () => (el.append(hidden), lives = true);
   const gone = () => {
-    if (!hidden.isConnected) return;
+    if (!lives) return;
+    lives = false;
     hidden.remove();
     const { message, todo } = new Trouble("kernel");
     el.querySelectorAll(":scope > *").forEach((child) => (
@@ -212,6 +214,8 @@ function runLink(port, dial) {
   const MOST_WAITING = 192e3;
   const MOST_KEPT = 250;
   let socket = null;
+  let dialled = null;
+  let over = false;
   let owner = false;
   let item = "";
   let backlog = [];
@@ -256,10 +260,11 @@ function runLink(port, dial) {
   function connect(route, hello) {
     return new Promise((resolve, reject) => {
       let open2 = false;
-      const mine = dial(route, {
+      const mine = dialled = dial(route, {
         open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
         frame: (frame) => {
           if (open2) return receive(frame);
+          if (over) return mine.close();
           const { header } = unpackFrame(frame);
           clearTimeout(clock3);
           open2 = true;
@@ -281,6 +286,7 @@ function runLink(port, dial) {
   async function open({ routes, token, page, why }) {
     const whys = [...why];
     for (const route of routes) {
+      if (over) return;
       try {
         await connect(route, { token, page, why: whys });
         port.postMessage({ t: "open", path: route.name, why: whys, owner });
@@ -291,7 +297,7 @@ function runLink(port, dial) {
         whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
       }
     }
-    port.postMessage({ t: "failed", why: whys });
+    if (!over) port.postMessage({ t: "failed", why: whys });
   }
   function captured({ at, ms, pcm }) {
     if (!owner) return;
@@ -313,8 +319,9 @@ function runLink(port, dial) {
     },
     close: () => {
       clearTimeout(timer);
-      const last = socket;
+      const last = socket ?? dialled;
       socket = null;
+      over = true;
       last?.close();
     }
   };
@@ -431,7 +438,7 @@ var Link = class {
     if (this.engine) return this.dial(this.routes, this.state.why);
     const obey = (message) => this.obey(message);
     const here = () => startHere(obey, dialSocket);
-    this.use(startWorker(obey, () => this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
+    this.use(startWorker(obey, () => this.engine && this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
   }
   /** No socket can be had: the comm carries the frames. @param {string[]} why */
   fallBack(why) {
@@ -479,7 +486,9 @@ var Link = class {
   }
   /** Say why no socket was reached, then take the comm. @param {string[]} why */
   async explain(why) {
+    const { engine } = this;
     const proxied = await fetch(`${baseUrl()}proxy/${this.offer.port}/`, { method: "HEAD" }).catch(() => null);
+    if (this.engine !== engine) return;
     const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
     this.fallBack([...why, ...reason]);
   }
@@ -1780,6 +1789,8 @@ var Recording = class {
     this.deviceId = "";
     this.holder = true;
     this.turns = 0;
+    this.more = {};
+    this.untold = false;
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -1816,6 +1827,8 @@ var Recording = class {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
+    this.more = more;
+    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -1967,7 +1980,7 @@ var Recording = class {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase);
+    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more);
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();

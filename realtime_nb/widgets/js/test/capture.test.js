@@ -67,11 +67,11 @@ test("a microphone that comes when nobody wants it any more is given back, and t
 function recording() {
   /** @type {any[]} */
   const told = [];
-  const media = { link: { page: "here" }, state: {}, send: (/** @type {any} */ header) => told.push(header) };
+  const media = { link: { page: "here" }, state: /** @type {any} */ ({}), send: (/** @type {any} */ header) => told.push(header) };
   const it = new Recording("r");
   it.views.push(/** @type {any} */ ({ media, model: { get() {} }, draw() {}, level() {}, whole() {} }));
   const echo = (/** @type {any} */ { phase, samples, turn }) => it.hear({ t: "recorder", phase, samples, by: "here", turn }, new Uint8Array());
-  return { it, told, echo };
+  return { it, told, echo, media };
 }
 
 test("the kernel's word of a phase that this page has left since changes nothing", () => {
@@ -84,6 +84,22 @@ test("the kernel's word of a phase that this page has left since changes nothing
   assert.equal(it.samples, 480);
   it.hear({ t: "recorder", phase: "recording", samples: 0, by: "there", turn: 1 }, new Uint8Array());
   assert.deepEqual([it.phase, it.look.elsewhere], ["recording", true]);
+});
+
+test("a phase that began while the way was lost is told when it is found again", () => {
+  const { it, told, media } = recording();
+  media.state = { status: "open", owner: true };
+  it.turn("recording");
+  media.state.status = "lost";
+  it.reached();
+  it.samples = 960;
+  it.turn("done", { recorded: 960 }); // stopped: nobody heard it
+  told.length = 0;
+  it.devices = /** @type {any[]} */ ([{}]);
+  media.state.status = "open";
+  it.reached();
+  it.reached();
+  assert.deepEqual(told.map(({ phase, recorded }) => [phase, recorded]), [["done", 960]]);
 });
 
 test("a pause that the worklet grants after the recording was stopped is none", async () => {

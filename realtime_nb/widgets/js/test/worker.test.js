@@ -120,6 +120,28 @@ test("without a playback port a flush is answered all the same", async () => {
   it.end();
 });
 
+test("a link that is closed while it dials comes in nowhere", async () => {
+  /** @type {any[]} */
+  const page = [];
+  /** @type {any[]} */
+  const dialled = [];
+  /** @type {any} */
+  const port = { onmessage: null, postMessage: (/** @type {any} */ message) => page.push(message) };
+  runLink(port, (route, on) => {
+    const way = { route: route.name, on, sent: 0, closed: 0, send: () => way.sent++, close: () => way.closed++, waiting: () => 0 };
+    dialled.push(way);
+    return way;
+  });
+  port.onmessage({ data: { t: "open", routes: [{ name: "proxy", url: "" }, { name: "direct", url: "" }], token: "secret", page: "p", why: [] } });
+  port.onmessage({ data: { t: "close" } });
+  const [way] = dialled;
+  assert.equal(way.closed, 1);
+  way.on.frame(packFrame({ t: "welcome", owner: true })); // on its way already
+  way.on.close(1000, "");
+  await new Promise(setImmediate);
+  assert.deepEqual([page, dialled.length], [[], 1]);
+});
+
 test("the round trip is measured, and told to page and kernel", async (t) => {
   t.mock.method(performance, "now", () => 20);
   const it = link();
