@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -166,3 +167,30 @@ def test_closing_twice_is_no_error(recorder: rt.Recorder) -> None:
     recorder.close()
     assert recorder.audio.duration_s == 0.02
     assert recorder.closed
+
+
+def test_of_two_static_forms_the_newer_one_stays(recorder: rt.Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoding takes a while: a form that was begun with less sound is not drawn over one with more."""
+    drawn: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def static_html() -> str:
+        seen = recorder.duration_s
+        if not begun.is_set():
+            begun.set()
+            go_on.wait()
+        return f"{seen:g} s"
+
+    monkeypatch.setattr(recorder, "static_html", static_html)
+    monkeypatch.setattr(recorder._twin, "draw", lambda _text, html: drawn.append(html))
+    hear(recorder, 0)
+    threads = [threading.Thread(target=recorder.keep) for _ in range(2)]
+    threads[0].start()
+    begun.wait()
+    hear(recorder, 1)
+    threads[1].start()
+    threads[1].join(0.2)  # done by now, if it did not have to wait
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert drawn[-1] == "0.04 s"

@@ -37,6 +37,8 @@ export class CameraView {
   turn = 0;
   /** @type {Promise<void> | null} */
   opening = null;
+  /** @type {Promise<void> | null} */
+  snapping = null;
 
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
@@ -90,8 +92,13 @@ export class CameraView {
     this.ui.device.hidden = found.length < 2;
   }
 
-  /** Take a picture and send it home; a camera that is being started is waited for. */
-  async snap() {
+  /** Take a picture and send it home; who asks while one is being taken gets that. */
+  snap() {
+    return (this.snapping ??= this.shoot().finally(() => (this.snapping = null)));
+  }
+
+  /** A camera that is being started is waited for. */
+  async shoot() {
     if (!this.stream && !this.opening) void this.start();
     while (this.opening) await this.opening;
     const { video, canvas } = this.ui;

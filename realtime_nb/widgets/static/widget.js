@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: c7353071cf65a31511cba818139522c4b43548dac113f80042003f325a52be6e
+// sources: a1be4b0f5fb7b7e5d72599f9bfa1c1b8e43e096f0eb7d1dc769b461cb3c5fccd
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -603,6 +603,8 @@ var CameraView = class {
   turn = 0;
   /** @type {Promise<void> | null} */
   opening = null;
+  /** @type {Promise<void> | null} */
+  snapping = null;
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
@@ -650,8 +652,12 @@ var CameraView = class {
     this.ui.device.replaceChildren(...found.map(({ deviceId, label: label3 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label3 || `Camera ${i + 1}`)));
     this.ui.device.hidden = found.length < 2;
   }
-  /** Take a picture and send it home; a camera that is being started is waited for. */
-  async snap() {
+  /** Take a picture and send it home; who asks while one is being taken gets that. */
+  snap() {
+    return this.snapping ??= this.shoot().finally(() => this.snapping = null);
+  }
+  /** A camera that is being started is waited for. */
+  async shoot() {
     if (!this.stream && !this.opening) void this.start();
     while (this.opening) await this.opening;
     const { video, canvas } = this.ui;

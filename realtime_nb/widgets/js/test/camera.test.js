@@ -18,6 +18,7 @@ function camera() {
   const view = Object.assign(Object.create(CameraView.prototype), {
     turn: 0,
     opening: null,
+    snapping: null,
     stream: null,
     model: { get: () => 640 },
     media: { send: (/** @type {any} */ header) => sent.push(header.t) },
@@ -60,11 +61,13 @@ test("of a camera that is started twice, one runs", async () => {
 test("a picture that is asked for while the camera is being started comes when it runs", async () => {
   const { view, asked, sent, give, play } = camera();
   view.start(); // by a person
-  const snapped = view.snap(); // by the kernel
+  const snapped = [view.snap(), view.snap()]; // by the kernel, that asks each page that comes, and may just have asked
   give(0);
   await soon();
   assert.deepEqual(sent, []); // there is a stream, and nothing of it is seen yet
   play();
-  await snapped;
+  await Promise.all(snapped);
   assert.deepEqual([sent, asked.length], [["frame"], 1]);
+  await view.snap();
+  assert.equal(sent.length, 2);
 });
