@@ -185,8 +185,10 @@ export class Recording {
     this.trouble = null;
     const before = this.samples;
     this.turn("loading");
+    const { turns } = this;
     try {
       const pcm = await decode(file);
+      if (turns !== this.turns) return; // another file, or the microphone, came meanwhile
       const most = this.first.model.get("max_s") * RATE;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
@@ -196,6 +198,7 @@ export class Recording {
       this.turn("done", { recorded: this.samples, name: file.name });
       this.showWhole();
     } catch (fault) {
+      if (turns !== this.turns) return;
       this.turn(before ? "done" : "idle");
       this.fail(new Trouble("sound", fault));
     }
@@ -205,10 +208,17 @@ export class Recording {
   async play() {
     if (this.playback) return this.stopPlaying();
     if (!this.media.owner) this.media.claim();
-    this.playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    const playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    this.playback = playback;
     this.draw();
-    await this.playback.start();
-    this.media.send({ t: "play" });
+    try {
+      await playback.start();
+    } catch (fault) {
+      if (this.playback !== playback) return;
+      this.stopPlaying();
+      return this.fail(Trouble.from(fault));
+    }
+    if (this.playback === playback) this.media.send({ t: "play" }); // else it was stopped, and may play anew
   }
 
   stopPlaying() {

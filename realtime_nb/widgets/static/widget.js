@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: a1be4b0f5fb7b7e5d72599f9bfa1c1b8e43e096f0eb7d1dc769b461cb3c5fccd
+// sources: de8916c586b642b067dcbfd9b63910bae0fb239093fd425548333f98c9a9ae18
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -1911,8 +1911,10 @@ var Recording = class {
     this.trouble = null;
     const before = this.samples;
     this.turn("loading");
+    const { turns } = this;
     try {
       const pcm = await decode(file);
+      if (turns !== this.turns) return;
       const most = this.first.model.get("max_s") * RATE;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
@@ -1922,6 +1924,7 @@ var Recording = class {
       this.turn("done", { recorded: this.samples, name: file.name });
       this.showWhole();
     } catch (fault) {
+      if (turns !== this.turns) return;
       this.turn(before ? "done" : "idle");
       this.fail(new Trouble("sound", fault));
     }
@@ -1930,10 +1933,17 @@ var Recording = class {
   async play() {
     if (this.playback) return this.stopPlaying();
     if (!this.media.owner) this.media.claim();
-    this.playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    const playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    this.playback = playback;
     this.draw();
-    await this.playback.start();
-    this.media.send({ t: "play" });
+    try {
+      await playback.start();
+    } catch (fault) {
+      if (this.playback !== playback) return;
+      this.stopPlaying();
+      return this.fail(Trouble.from(fault));
+    }
+    if (this.playback === playback) this.media.send({ t: "play" });
   }
   stopPlaying() {
     this.playback?.close();

@@ -67,7 +67,7 @@ test("a microphone that comes when nobody wants it any more is given back, and t
 function recording() {
   /** @type {any[]} */
   const told = [];
-  const media = { link: { page: "here" }, state: /** @type {any} */ ({}), send: (/** @type {any} */ header) => told.push(header) };
+  const media = { owner: true, link: { page: "here" }, state: /** @type {any} */ ({}), send: (/** @type {any} */ header) => told.push(header) };
   const it = new Recording("r");
   it.views.push(/** @type {any} */ ({ media, model: { get() {} }, draw() {}, level() {}, whole() {} }));
   const echo = (/** @type {any} */ { phase, samples, turn }) => it.hear({ t: "recorder", phase, samples, by: "here", turn }, new Uint8Array());
@@ -100,6 +100,46 @@ test("a phase that began while the way was lost is told when it is found again",
   it.reached();
   it.reached();
   assert.deepEqual(told.map(({ phase, recorded }) => [phase, recorded]), [["done", 960]]);
+});
+
+test("of two files the one that was dropped last is kept, however long each takes to read", async () => {
+  const { it, told, media } = recording();
+  media.state = { status: "open", owner: true };
+  it.views[0].model.get = () => 600;
+  /** @type {((sound: any) => void)[]} */
+  const read = [];
+  /** @type {any} */ (globalThis).OfflineAudioContext = class {
+    decodeAudioData() {
+      return new Promise((resolve) => read.push(resolve));
+    }
+  };
+  const sound = (/** @type {number} */ length) => ({ length, numberOfChannels: 1, getChannelData: () => new Float32Array(length) });
+  const loaded = [it.load(new File([], "long.wav")), it.load(new File([], "short.wav"))];
+  while (read.length < 2) await new Promise(setImmediate);
+  read[1](sound(100));
+  await loaded[1];
+  read[0](sound(200));
+  await loaded[0];
+  assert.deepEqual([it.phase, it.samples, it.note], ["done", 100, "short.wav"]);
+  assert.equal(told.filter(({ t }) => t === "audio").length, 1);
+});
+
+test("a playing that was stopped before it had begun asks for no sound", async () => {
+  const { it, told, media } = recording();
+  media.state = { status: "open", owner: true };
+  Object.assign(media, { onArriving: () => () => {}, attach() {} });
+  /** @type {() => void} */
+  let load = () => {};
+  /** @type {any} */ (globalThis).AudioContext = class {
+    state = "running";
+    audioWorklet = { addModule: () => new Promise((resolve) => (load = () => resolve(undefined))) };
+    close() {}
+  };
+  const playing = it.play();
+  it.play(); // stop
+  load();
+  await playing;
+  assert.deepEqual([told.filter(({ t }) => t === "play"), it.look.playing], [[], false]);
 });
 
 test("a pause that the worklet grants after the recording was stopped is none", async () => {
