@@ -74,6 +74,11 @@ export class Recording {
     return this.first.media;
   }
 
+  /** How many samples are kept. */
+  get most() {
+    return Math.round(this.first.model.get("max_s") * RATE);
+  }
+
   /** @returns {Look} */
   get look() {
     const live = this.phase === "recording" || this.phase === "paused" || this.phase === "asking";
@@ -119,6 +124,7 @@ export class Recording {
     const capture = new Capture({
       deviceId: this.deviceId || undefined,
       echoCancellation: this.first.model.get("echo_cancellation"),
+      most: this.most,
       media: this.media,
       onLevel: (level) => this.heard(level),
       onEnded: (trouble) => this.fail(trouble),
@@ -189,7 +195,7 @@ export class Recording {
     try {
       const pcm = await decode(file);
       if (turns !== this.turns) return; // another file, or the microphone, came meanwhile
-      const most = this.first.model.get("max_s") * RATE;
+      const { most } = this;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
       this.samples = kept.length;
@@ -234,7 +240,7 @@ export class Recording {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.first.model.get("max_s") * RATE) {
+    if (at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }

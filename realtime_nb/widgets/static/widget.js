@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: de8916c586b642b067dcbfd9b63910bae0fb239093fd425548333f98c9a9ae18
+// sources: c7467874fc966d01a28a49682fb911e833368d24ef05b205944a50d4b11d9055
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -1315,7 +1315,7 @@ async function loadWorklet(context, source3) {
 // capture.js
 var RATE = 24e3;
 var GESTURE_MS = 4e3;
-function createCutter(size, stride, on) {
+function createCutter(size, stride, on, most = Infinity) {
   let at = 0;
   let chunk = new Int16Array(size);
   let filled = 0;
@@ -1333,13 +1333,14 @@ function createCutter(size, stride, on) {
     /** @param {Float32Array} samples */
     take(samples) {
       for (const x of samples) {
+        if (at + filled >= most) return;
         chunk[filled++] = Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
         if (filled === size) give();
         const height = Math.abs(x);
         if (height > peak) peak = height;
         energy += x * x;
-        if (++measured === stride) {
-          on.level(at + filled, peak, Math.sqrt(energy / stride));
+        if (++measured === stride || at + filled === most) {
+          on.level(at + filled, peak, Math.sqrt(energy / measured));
           peak = energy = measured = 0;
         }
       }
@@ -1361,16 +1362,17 @@ function captureWorklet() {
   registerProcessor(
     "rtnb-capture",
     class extends AudioWorkletProcessor {
-      /** @param {{processorOptions: {chunk: number, stride: number}}} options */
-      constructor({ processorOptions: { chunk, stride } }) {
+      /** @param {{processorOptions: {chunk: number, stride: number, most: number}}} options */
+      constructor({ processorOptions: { chunk, stride, most } }) {
         super();
         this.sink = null;
         this.flows = false;
         this.ended = false;
-        this.cutter = createCutter(chunk, stride, {
+        const on = {
           chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, ms: Date.now(), pcm: pcm.buffer }, [pcm.buffer]),
           level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms })
-        });
+        };
+        this.cutter = createCutter(chunk, stride, on, most);
         const orders = {
           sink: ({ port }) => this.sink = port,
           flow: ({ flows, restart }) => {
@@ -1427,7 +1429,7 @@ var Capture = class {
     if (this.released) this.release();
   }
   async #open() {
-    const { deviceId, echoCancellation, chunk } = this.options;
+    const { deviceId, echoCancellation, chunk, most = Infinity } = this.options;
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         ...deviceId ? { deviceId: { exact: deviceId } } : {},
@@ -1447,7 +1449,7 @@ var Capture = class {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { chunk, stride: 960 }
+      processorOptions: { chunk, stride: 960, most }
     });
     this.node.port.onmessage = (event) => this.#note(event.data);
     this.context.createMediaStreamSource(stream).connect(this.node);
@@ -1808,6 +1810,10 @@ var Recording = class {
   get media() {
     return this.first.media;
   }
+  /** How many samples are kept. */
+  get most() {
+    return Math.round(this.first.model.get("max_s") * RATE);
+  }
   /** @returns {Look} */
   get look() {
     const live = this.phase === "recording" || this.phase === "paused" || this.phase === "asking";
@@ -1850,6 +1856,7 @@ var Recording = class {
     const capture = new Capture({
       deviceId: this.deviceId || void 0,
       echoCancellation: this.first.model.get("echo_cancellation"),
+      most: this.most,
       media: this.media,
       onLevel: (level) => this.heard(level),
       onEnded: (trouble) => this.fail(trouble)
@@ -1915,7 +1922,7 @@ var Recording = class {
     try {
       const pcm = await decode(file);
       if (turns !== this.turns) return;
-      const most = this.first.model.get("max_s") * RATE;
+      const { most } = this;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
       this.samples = kept.length;
@@ -1957,7 +1964,7 @@ var Recording = class {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.first.model.get("max_s") * RATE) {
+    if (at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }

@@ -39,6 +39,15 @@ test("levels tell the highest sample and the mean power of each stride", () => {
   assert.deepEqual(levels, [[4, 0.5, 0.5], [8, 1, 0.5]]);
 });
 
+test("no more than the most is taken, and its last level says so", () => {
+  /** @type {any[]} */
+  const told = [];
+  const it = createCutter(8, 4, { chunk: (at, pcm) => told.push([at, pcm.length]), level: (at, peak, rms) => told.push([at, peak, rms]) }, 10);
+  for (let i = 0; i < 3; i++) it.take(new Float32Array(6).fill(0.5)); // the page hears of the tenth only now
+  it.rest();
+  assert.deepEqual(told, [[4, 0.5, 0.5], [0, 8], [8, 0.5, 0.5], [10, 0.5, 0.5], [8, 2]]);
+});
+
 test("a file's peaks are those the microphone would have had", () => {
   const pcm = new Int16Array(2000);
   pcm[10] = -16384;
