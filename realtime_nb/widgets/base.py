@@ -9,6 +9,7 @@ thread.
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,6 +42,7 @@ class View(anywidget.AnyWidget):
     def __init__(self, **kwargs: Any) -> None:
         self.channel: Channel | None = None
         self._twin = Twin()
+        self._keeping = threading.Lock()
         self._faults: list[str] = []
         self._closed = False
         super().__init__(**kwargs)
@@ -83,7 +85,8 @@ class View(anywidget.AnyWidget):
 
     def keep(self) -> None:
         """Put the static form, as it is now, beside the live view, which hides it; from any thread."""
-        self._twin.draw(repr(self), self.static_html())
+        with self._keeping:  # of two threads, the one that saw less must not draw last
+            self._twin.draw(repr(self), self.static_html())
 
     def close(self) -> None:
         """End the widget: its page lets go of microphone and sound, its static form takes its place; idempotent."""
@@ -93,7 +96,8 @@ class View(anywidget.AnyWidget):
         self.release()
         if self.channel is not None:
             self.channel.close()
-        self._twin.close(repr(self), self.static_html())
+        with self._keeping:
+            self._twin.close(repr(self), self.static_html())
         super().close()
 
     def __repr__(self) -> str:

@@ -84,7 +84,9 @@ class Player(View):
 
     def __init__(self, sound: Any, *, transcript: str | None = None) -> None:
         super().__init__()
-        self._lock = threading.Lock()
+        self._lock, self._ordering = threading.Lock(), threading.Lock()
+        self._orders: list[dict[str, Any]] | None = []
+        """What a cell asked for before any page had the sound; None since one has."""
         self._voice: Voice = "model" if isinstance(sound, Turn) else "user"
         self.set_trait("voice", self._voice)
         unfinished = isinstance(sound, Turn) and not sound.done
@@ -138,12 +140,12 @@ class Player(View):
         self.selection_s = (start_s, stop_s)
 
     def play(self) -> None:
-        """Let the page play; a browser may want a click in the page before it does."""
-        self.send({"t": "play"})
+        """Let the page play, when it has the sound; a browser may want a click in the page before it does."""
+        self._order({"t": "play"})
 
     def pause(self) -> None:
         """Let the page pause."""
-        self.send({"t": "pause"})
+        self._order({"t": "pause"})
 
     def seek(self, at_s: float) -> None:
         """Move the cursor.
@@ -153,7 +155,14 @@ class Player(View):
         at_s : float
             In seconds from the beginning.
         """
-        self.send({"t": "seek", "at_s": at_s})
+        self._order({"t": "seek", "at_s": at_s})
+
+    def _order(self, order: dict[str, Any]) -> None:
+        with self._ordering:  # a page that is just shown would not hear it
+            if self._orders is None:
+                self.send(order)
+            else:
+                self._orders.append(order)
 
     # ---------------------------------------------------------------- what the page says
     def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
@@ -168,8 +177,17 @@ class Player(View):
     def _load(self, *, anew: bool = False) -> None:
         with self._lock:  # of two views, the second finds it packed
             self._packed = self._packed or [packed(self.audio), *map(_as_bytes, envelopes(self.audio.samples, COLUMNS))]
-        if not self.closed:
+            if self.closed:
+                return
             self.send({"t": "sound", "anew": anew}, buffers=self._packed)
+        if not anew:  # a page asked
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._ordering:
+            orders, self._orders = self._orders or [], None
+            for order in orders:
+                self.send(order)
 
     # ---------------------------------------------------------------- how it looks
     def static_html(self) -> str:

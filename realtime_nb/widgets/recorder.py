@@ -61,6 +61,7 @@ class Recorder(View):
         self._phase: Phase = "idle"
         self._trouble: str | None = None
         self._holder = ""  # the page that records
+        self._turn = 0  # which of that page's phases this is: its own echo may come when it is at the next
         self._heard: Header = {}
         super().__init__(echo_cancellation=echo_cancellation, max_s=max_s)
         self._channel = Channel(self, on_audio=self._hear, on_event=self._note)
@@ -145,6 +146,7 @@ class Recorder(View):
 
     def _changed(self, header: Header) -> None:
         self._phase, self._holder, self._trouble = header["phase"], header["page"], None
+        self._turn = int(header.get("turn", 0))
         if self._phase == "done" and self._tape.expect(int(header.get("recorded", self._tape.samples))):
             self._finish()
         self._channel.send(*self._state(peaks=self._phase == "done"))
@@ -167,7 +169,8 @@ class Recorder(View):
         self._heard = header
 
     def _state(self, *, peaks: bool) -> tuple[Header, bytes]:
-        state = {"t": "recorder", "phase": self._phase, "samples": self._tape.samples, "by": self._holder}
+        state = {"t": "recorder", "phase": self._phase, "samples": self._tape.samples}
+        state |= {"by": self._holder, "turn": self._turn}
         return ({**state, "peaks": True}, self._tape.peaks()) if peaks else (state, b"")
 
     _ACTS: ClassVar[dict[str, Callable[[Recorder, Header], None]]] = {

@@ -34,6 +34,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 _START_S = 90
 _SETTINGS = {  # no pop-up about news, no look-up of updates
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false", "checkForUpdates": False},
+    # after a second JupyterLab would not hear a kernel any more that has to wait for a core
+    "@jupyterlab/completer-extension/manager.jupyterlab-settings": {"providerTimeout": 60_000},
 }
 _FLAGS = [
     "--headless=new",  # Playwright is told headless=False: its own headless mode has no fake microphone
@@ -326,7 +328,7 @@ class Notebook:
         )
         return printed.strip()
 
-    def until(self, condition: str, timeout_s: float = 10) -> None:
+    def until(self, condition: str, timeout_s: float = 60) -> None:
         """Wait until an expression holds in the kernel, which hears of the page's doings later than the page.
 
         Parameters
@@ -357,8 +359,8 @@ class Notebook:
         self.page.close()
 
     def save(self) -> None:
-        """Save the notebook."""
-        self.js(f"() => {_PANEL}.context.save()")
+        """Save the notebook, until nothing is left to save: an output may change while it is written."""
+        self.js(f"async () => {{ const c = {_PANEL}.context; do await c.save(); while (c.model.dirty); }}")
 
 
 def _words(output: Mapping[str, Any]) -> str:

@@ -38,6 +38,14 @@ SERIOUS = """async where => {
 }"""
 
 
+def wear(notebook: Any, theme: str) -> None:
+    """Put a theme on, and wait until the widgets wear it."""
+    light = theme == "Light"
+    notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    notebook.page.wait_for_selector(f"body[data-jp-theme-light='{str(light).lower()}']", state="attached")
+    notebook.page.wait_for_function(PAPER, arg=light)
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci in realtime_nb/widgets/js")
 def test_no_widget_has_a_serious_fault_in_light_or_dark(open_notebook: OpenNotebook) -> None:
     """Roles, names and contrasts of all five widgets, and of their static forms, pass WCAG 2.2 AA by axe-core."""
@@ -46,12 +54,10 @@ def test_no_widget_has_a_serious_fault_in_light_or_dark(open_notebook: OpenNoteb
     for name in WIDGETS:
         notebook.page.wait_for_selector(f".rtnb-{name}", state="attached")
     notebook.page.add_script_tag(content=AXE.read_text())
-    for theme, light in (("JupyterLab Light", "true"), ("JupyterLab Dark", "false")):
-        notebook.command("apputils:change-theme", {"theme": theme})
-        notebook.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
-        notebook.page.wait_for_function(PAPER, arg=light == "true")
+    for theme in ("Light", "Dark"):
+        wear(notebook, theme)
         assert notebook.page.evaluate(SERIOUS, ".rtnb") == [], theme
-    notebook.command("apputils:change-theme", {"theme": "JupyterLab Light"})
+    wear(notebook, "Light")
     notebook.kernel("for one in (recorder, player, camera, meter, talk): one.close()")
     notebook.page.wait_for_selector(".rtnb", state="detached")
     notebook.page.wait_for_selector("[class^=rtnb-static] audio", state="visible")

@@ -54,6 +54,7 @@ def test_tab_completes_in_the_page(book: Any) -> None:
     book.js("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 4 }")
     book.page.click(".jp-Notebook .jp-CodeCell >> nth=4 >> .cm-content")
     book.page.keyboard.type("%rt st")
+    book.page.wait_for_selector(".jp-Notebook .jp-CodeCell >> nth=4 >> .jp-mod-completer-enabled")  # else Tab indents
     book.page.keyboard.press("Tab")
     book.page.wait_for_selector(".jp-Completer:has-text('status')")
     book.page.keyboard.press("Enter")

@@ -81,6 +81,8 @@ def test_keys_do_all_of_it(notebook: Any) -> None:
     notebook.page.keyboard.press("End")
     assert notebook.page.get_attribute(WAVE, "aria-valuenow") == "2.00"
     assert notebook.page.get_attribute(WAVE, "aria-valuetext") == "2.0 s of 2.0 s"
+    notebook.kernel("player.speed = 0.25")  # so that it still plays when the kernel is asked
+    notebook.page.wait_for_selector(".rtnb-player option[value='0.25']", state="attached")
     notebook.page.keyboard.press(" ")
     notebook.until("player.playing")
     assert notebook.js("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == cell

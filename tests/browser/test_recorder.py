@@ -49,7 +49,7 @@ def wait_for_clock(notebook: Any, seconds: float) -> None:
         "s => { const [m, r] = document.querySelector('.rtnb-recorder .rtnb-time').value.split(':');"
         " return 60 * m + +r >= s }",
         arg=seconds,
-        timeout=seconds * 1000 + 15_000,
+        timeout=seconds * 1000 + 60_000,
     )
 
 
@@ -106,11 +106,14 @@ def test_what_the_kernel_holds_is_what_was_fed(open_notebook: OpenNotebook, mic:
         "faults": [],
         "path.name": "proxy",
     }
-    assert 5 <= heard.duration_s < 9
+    assert heard.duration_s >= 5
+    tenths = len(heard.samples) * 10 // RATE
+    shown = notebook.js("() => document.querySelector('.rtnb-recorder .rtnb-time').value")
+    assert shown == f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
     assert likeness(heard, Audio.read(mic)) >= 0.8
 
     notebook.page.click(".rtnb-recorder .rtnb-button:has-text('Play')")
-    notebook.page.wait_for_selector(".rtnb-recorder .rtnb-button:has-text('Play')", timeout=20_000)
+    notebook.page.wait_for_selector(".rtnb-recorder .rtnb-button:has-text('Play')", timeout=60_000)
     notebook.until("recorder._heard.get('t') == 'done'")
     told = facts(notebook, "_heard")["_heard"]
     assert (told["t"], told["played"], told["underruns"]) == ("done", len(heard.samples), 0)
@@ -263,7 +266,7 @@ def test_the_microphone_is_given_back(open_notebook: OpenNotebook) -> None:
     notebook.page.click(MAIN)
     wait_for_clock(notebook, 0.5)
     notebook.restart_kernel()
-    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=20_000)
+    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=60_000)
     notebook.page.wait_for_selector("text=Run the cell again")
 
 
@@ -366,5 +369,5 @@ def test_on_the_comm_a_kernel_that_restarts_is_noticed_too(open_notebook: OpenNo
     wait_for_clock(notebook, 0.5)
     assert facts(notebook, "path.name") == {"path.name": "comm"}
     notebook.restart_kernel()
-    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=20_000)
+    notebook.page.wait_for_function(f"() => ({OPEN})().every(n => n === 0)", timeout=60_000)
     notebook.page.wait_for_selector("text=Run the cell again")

@@ -33,13 +33,6 @@ PLAYS = f"""async () => {{
 }}"""
 
 
-def saved(notebook: Any, lab: Any, name: str) -> Path:
-    """Save it, and wait for the file to have its outputs."""
-    notebook.save()
-    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
-    return Path(lab.root) / name
-
-
 def shown(notebook: Any) -> str:
     """The words of all outputs that can be seen."""
     words: str = notebook.page.evaluate(
@@ -57,9 +50,9 @@ def left(lab: Any, chrome: Any) -> Path:
     notebook.run_all()
     notebook.page.wait_for_selector(".rtnb-player canvas")
     assert not notebook.page.locator(TWIN).first.is_visible(), "while it lives, the live view is enough"
-    path = saved(notebook, lab, name)
+    notebook.save()
     notebook.end()
-    return path
+    return Path(lab.root) / name
 
 
 def test_reopened_it_plays_and_reads(left: Path, lab: Any, chrome: Any) -> None:
@@ -120,7 +113,7 @@ def test_closed_or_bereft_of_its_kernel_the_static_form_appears(open_notebook: O
     notebook.page.wait_for_selector(".rtnb-player canvas")
     notebook.run(1)
     notebook.page.wait_for_selector(f"{TWIN} audio", state="visible")
-    assert notebook.page.locator(".rtnb-player").count() == 0
+    notebook.page.wait_for_selector(".rtnb-player", state="detached")
     assert "application/vnd.jupyter.widget-view+json" not in json.dumps(notebook.outputs(0))
 
     notebook.run(0)

@@ -93,10 +93,10 @@ def serving() -> Iterator[Serving]:
 
 @pytest.fixture(scope="module")
 def mic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A question, and 2.5 s later some words into the answer; then silence."""
+    """A question, and 4 s later some words into the answer, which is then begun on any machine; then silence."""
     question = rt.Audio.read(DATA / "question.wav").resample(48_000)
     silent = rt.Audio.silence
-    parts = [silent(1, rate=48_000), question, silent(2.5, rate=48_000), question[:1.2], silent(14, rate=48_000)]
+    parts = [silent(1, rate=48_000), question, silent(4, rate=48_000), question[:1.2], silent(60, rate=48_000)]
     return rt.Audio.concatenate(parts).save(tmp_path_factory.mktemp("talk") / "mic.wav")
 
 
@@ -130,7 +130,7 @@ def talk(open_notebook: Open, serving: Serving) -> Callable[..., Any]:
     return begin
 
 
-def phase(notebook: Any, name: str, timeout_s: float = 20) -> None:
+def phase(notebook: Any, name: str, timeout_s: float = 60) -> None:
     """Wait until the talk shows this phase."""
     notebook.page.wait_for_selector(f"{TALK}[data-phase={name}]", timeout=timeout_s * 1000)
 
@@ -164,7 +164,7 @@ def spoken_over(notebook: Any) -> tuple[float, float]:
     phase(notebook, "speaking")
     notebook.page.wait_for_function("() => window.aloud.at(-1)?.loud")
     phase(notebook, "hearing")
-    notebook.page.wait_for_function("() => window.aloud.length && !window.aloud.at(-1).loud", timeout=3_000)
+    notebook.page.wait_for_function("() => window.aloud.length && !window.aloud.at(-1).loud")
     marks: dict[str, float] = notebook.js(
         "() => Object.fromEntries(performance.getEntriesByType('mark').map(m => [m.name, m.startTime]))"
     )
@@ -217,9 +217,9 @@ def test_a_page_that_is_loaded_again_and_a_second_tab_go_on(talk: Callable[..., 
     notebook.page.press(f"{TALK} input", "Enter")
     phase(notebook, "speaking")
     notebook.save()
-    notebook.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    notebook.page.once("dialog", lambda dialog: dialog.accept())  # where something changed since
     notebook.page.reload(wait_until="domcontentloaded")
-    phase(notebook, "off", 60)
+    phase(notebook, "off")
     line(notebook, "Which river?", "user")
     assert told(notebook)[0] == "You Which river?"
     notebook.page.click(f"{TALK} button:has-text('Talk')")
@@ -243,7 +243,7 @@ def test_keys_tools_and_the_form_that_stays(talk: Callable[..., Any]) -> None:
     phase(notebook, "listening")
     page.focus(TALK)
     page.keyboard.press("m")
-    phase(notebook, "muted", 40)  # if the file had begun its question, that is answered first
+    phase(notebook, "muted")  # if the file had begun its question, that is answered first
     notebook.run(3)  # another view: both show the same, and one can go
     page.wait_for_selector(f"{TALK}[data-phase=muted] >> nth=1")
     notebook.command("notebook:clear-cell-output")
@@ -269,8 +269,7 @@ def test_keys_tools_and_the_form_that_stays(talk: Callable[..., Any]) -> None:
     page.wait_for_selector(TALK, state="detached")
     page.wait_for_function(f"() => ({OPEN})().every(count => count === 0)")
     page.wait_for_selector("[class^=rtnb-static] audio >> nth=0")
-    assert "How is the weather?" in page.inner_text("[class^=rtnb-static]")
-    assert "It is sunny." in page.inner_text("[class^=rtnb-static]")
+    page.wait_for_selector("[class^=rtnb-static]:has-text('How is the weather?'):has-text('It is sunny.')")
     assert notebook.kernel("print(session.actor.link.closed)") == "None"
 
 
@@ -284,7 +283,7 @@ def test_what_went_wrong_is_said_with_what_to_do(talk: Callable[..., Any]) -> No
     assert note.inner_text() == "The session is closed. Try: session = rt.connect()"
     assert not notebook.page.locator(f"{TALK} input").is_visible()
     notebook.restart_kernel()
-    notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Run the cell again')", timeout=15_000)
+    notebook.page.wait_for_selector(f"{TALK} .rtnb-note:has-text('Run the cell again')")
 
 
 def typed(notebook: Any) -> None:

@@ -68,7 +68,7 @@ def chrome(browser_or_skip: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
     question = rt.Audio.read(DATA / "question.wav").resample(48_000)
     silent = rt.Audio.silence
-    parts = [silent(2, rate=48_000), question, silent(3.5, rate=48_000), question, silent(30, rate=48_000)]
+    parts = [silent(2, rate=48_000), question, silent(5, rate=48_000), question, silent(60, rate=48_000)]
     mic = rt.Audio.concatenate(parts).save(tmp_path_factory.mktemp("rtc") / "mic.wav")
     with Chrome(mic=mic) as browser:
         browser.context.add_init_script(PEERS)
@@ -88,7 +88,7 @@ def at_the_service(serving: Serving) -> str:
     return f"import os\nos.environ |= {place!r}\nimport realtime_nb as rt\nsession = rt.connect('openai')"
 
 
-def phase(notebook: Any, name: str, timeout_s: float = 20) -> None:
+def phase(notebook: Any, name: str, timeout_s: float = 60) -> None:
     """Wait until the talk shows this phase."""
     notebook.page.wait_for_selector(f"{TALK}[data-phase={name}]", timeout=timeout_s * 1000)
 
@@ -101,7 +101,7 @@ def turns(notebook: Any) -> list[dict[str, Any]]:
 
 def released(notebook: Any, serving: Serving) -> None:
     """Wait until the server has let the call go: it hears of the end later than the page."""
-    for _ in range(200):
+    for _ in range(1200):
         if not len(serving.hub.calls):
             return
         notebook.page.wait_for_timeout(50)

@@ -16,7 +16,8 @@ jupyter_client = pytest.importorskip("jupyter_client", reason="a kernel needs ju
 pytest.importorskip("ipykernel", reason="a kernel needs ipykernel: pip install '.[lab]'")
 
 WAIT_S = 60
-SLOW = "one two three four five six seven eight nine ten, " * 20
+SLOW = "one two three four five six seven eight nine ten, " * 60
+"""Long enough to be still said when the test has seen its beginning and the kernel the signal."""
 
 
 class Kernel:

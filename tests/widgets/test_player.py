@@ -115,12 +115,17 @@ def test_a_page_that_asks_is_told_that_its_kernel_lives(clip: rt.Audio) -> None:
 
 
 def test_it_can_be_driven_from_a_cell(clip: rt.Audio) -> None:
-    """play, pause and seek are messages to every page that shows it."""
+    """play, pause and seek are messages to every page that shows it; a page that is only coming gets them, too."""
     page = Page(player := Player(clip))
     player.play()
     player.seek(1.5)
+    assert page.heard == []  # shown in the same cell, it does not listen yet
+    page.tell(t="load")
+    page.wait(3)
     player.pause()
-    assert [message for message, _ in page.wait(3)] == [{"t": "play"}, {"t": "seek", "at_s": 1.5}, {"t": "pause"}]
+    page.tell(t="load")  # another view
+    kinds = [{"t": "play"}, {"t": "seek", "at_s": 1.5}, {"t": "pause"}, {"t": "sound", "anew": False}]
+    assert [message for message, _ in page.wait(5)][1:] == kinds
 
 
 def test_a_turn_brings_its_words_and_its_colour() -> None:

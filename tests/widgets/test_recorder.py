@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,12 +106,13 @@ def test_a_new_recording_replaces_the_old(recorder: rt.Recorder) -> None:
 def test_a_page_that_comes_sees_how_things_stand(recorder: rt.Recorder, sent: Frames) -> None:
     """A reload or a second tab is told phase, length and waveform."""
     recorder._note({"t": "opened", "page": "p0"}, b"")
-    assert sent.pop() == ({"t": "recorder", "phase": "idle", "samples": 0, "by": "", "peaks": True}, b"")
-    say(recorder, "recording")
+    idle = {"t": "recorder", "phase": "idle", "samples": 0, "by": "", "turn": 0, "peaks": True}
+    assert sent.pop() == (idle, b"")
+    say(recorder, "recording", turn=2)
     hear(recorder, *range(5))
     recorder._note({"t": "opened", "page": "p2"}, b"")
     state, peaks = sent.pop()
-    assert state == {"t": "recorder", "phase": "recording", "samples": 2400, "by": "p1", "peaks": True}
+    assert state == {"t": "recorder", "phase": "recording", "samples": 2400, "by": "p1", "turn": 2, "peaks": True}
     expected = np.array([959, 1919, 2399], dtype=np.float32) / 32768
     assert np.array_equal(np.frombuffer(peaks, "<f4"), expected)
 
@@ -165,3 +167,30 @@ def test_closing_twice_is_no_error(recorder: rt.Recorder) -> None:
     recorder.close()
     assert recorder.audio.duration_s == 0.02
     assert recorder.closed
+
+
+def test_of_two_static_forms_the_newer_one_stays(recorder: rt.Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoding takes a while: a form that was begun with less sound is not drawn over one with more."""
+    drawn: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def static_html() -> str:
+        seen = recorder.duration_s
+        if not begun.is_set():
+            begun.set()
+            go_on.wait()
+        return f"{seen:g} s"
+
+    monkeypatch.setattr(recorder, "static_html", static_html)
+    monkeypatch.setattr(recorder._twin, "draw", lambda _text, html: drawn.append(html))
+    hear(recorder, 0)
+    threads = [threading.Thread(target=recorder.keep) for _ in range(2)]
+    threads[0].start()
+    begun.wait()
+    hear(recorder, 1)
+    threads[1].start()
+    threads[1].join(0.2)  # done by now, if it did not have to wait
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert drawn[-1] == "0.04 s"

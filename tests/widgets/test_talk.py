@@ -61,7 +61,7 @@ class Pages:
         """Do what a page does."""
         self.talk._event({"t": t, "page": "one", **fields}, b"")
 
-    def until(self, told: Callable[[dict[str, Any]], Any], timeout_s: float = 5.0) -> dict[str, Any]:
+    def until(self, told: Callable[[dict[str, Any]], Any], timeout_s: float = 60.0) -> dict[str, Any]:
         """Wait until they were told something like this."""
         with self.changed:
             assert self.changed.wait_for(lambda: any(map(told, self.told)), timeout_s), self.told
@@ -105,7 +105,7 @@ def play() -> Iterator[Play]:
 
 def until(state: Callable[[], Any]) -> None:
     """Wait until something is so."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not state():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -32,7 +32,14 @@ export function renderCamera({ model, el }) {
   return () => view.close();
 }
 
-class CameraView {
+export class CameraView {
+  /** How often the camera was started or stopped: what was begun before the last time is not wanted any more. */
+  turn = 0;
+  /** @type {Promise<void> | null} */
+  opening = null;
+  /** @type {Promise<void> | null} */
+  snapping = null;
+
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
@@ -48,21 +55,31 @@ class CameraView {
   }
 
   /** @param {string} [device] */
-  async start(device) {
+  start(device) {
+    const opening = this.open(device).finally(() => this.opening === opening && (this.opening = null));
+    return (this.opening = opening);
+  }
+
+  /** @param {string} [device] */
+  async open(device) {
     this.stop();
+    const { turn } = this;
+    const wanted = () => turn === this.turn;
     try {
       if (!isSecureContext) throw new Trouble("insecure");
       if (!navigator.mediaDevices?.getUserMedia) throw new Trouble("unsupported");
       const side = this.model.get("longest");
       const wish = { width: { ideal: side }, height: { ideal: Math.round((side * 9) / 16) }, ...(device ? { deviceId: { exact: device } } : {}) };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: wish });
-      this.stream.getVideoTracks()[0].addEventListener("ended", () => this.fail(new Trouble("gone")));
-      this.ui.video.srcObject = this.stream;
+      const stream = await navigator.mediaDevices.getUserMedia({ video: wish });
+      if (!wanted()) return stream.getTracks().forEach((track) => track.stop());
+      this.stream = stream;
+      stream.getVideoTracks()[0].addEventListener("ended", () => wanted() && this.fail(new Trouble("gone")));
+      this.ui.video.srcObject = stream;
       await this.ui.video.play();
       await this.list();
-      this.say("", "");
+      if (wanted()) this.say("", "");
     } catch (error) {
-      this.fail(error);
+      if (wanted()) this.fail(error);
     }
     this.dress();
   }
@@ -75,9 +92,15 @@ class CameraView {
     this.ui.device.hidden = found.length < 2;
   }
 
-  /** Take a picture and send it home. */
-  async snap() {
-    if (!this.stream) await this.start();
+  /** Take a picture and send it home; who asks while one is being taken gets that. */
+  snap() {
+    return (this.snapping ??= this.shoot().finally(() => (this.snapping = null)));
+  }
+
+  /** A camera that is being started is waited for. */
+  async shoot() {
+    if (!this.stream && !this.opening) void this.start();
+    while (this.opening) await this.opening;
     const { video, canvas } = this.ui;
     if (!this.stream || !video.videoWidth) return;
     canvas.width = video.videoWidth;
@@ -111,6 +134,7 @@ class CameraView {
   }
 
   stop() {
+    this.turn++;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.ui.video.srcObject = null;

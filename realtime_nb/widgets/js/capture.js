@@ -10,8 +10,9 @@ const GESTURE_MS = 4000; // a context that does not run by then waits for a clic
  * @param {number} size samples in a chunk
  * @param {number} stride samples between two levels
  * @param {{chunk(at: number, pcm: Int16Array<ArrayBuffer>): void, level(at: number, peak: number, rms: number): void}} on
+ * @param {number} [most] samples that are taken in all; what comes then is not, however late the page is with its stop
  */
-export function createCutter(size, stride, on) {
+export function createCutter(size, stride, on, most = Infinity) {
   let at = 0; // samples given out
   let chunk = new Int16Array(size);
   let filled = 0;
@@ -31,13 +32,14 @@ export function createCutter(size, stride, on) {
     /** @param {Float32Array} samples */
     take(samples) {
       for (const x of samples) {
+        if (at + filled >= most) return;
         chunk[filled++] = Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
         if (filled === size) give();
         const height = Math.abs(x);
         if (height > peak) peak = height;
         energy += x * x;
-        if (++measured === stride) {
-          on.level(at + filled, peak, Math.sqrt(energy / stride));
+        if (++measured === stride || at + filled === most) {
+          on.level(at + filled, peak, Math.sqrt(energy / measured));
           peak = energy = measured = 0;
         }
       }
@@ -61,17 +63,19 @@ export function captureWorklet() {
   registerProcessor(
     "rtnb-capture",
     class extends AudioWorkletProcessor {
-      /** @param {{processorOptions: {chunk: number, stride: number}}} options */
-      constructor({ processorOptions: { chunk, stride } }) {
+      /** @param {{processorOptions: {chunk: number, stride: number, most: number}}} options */
+      constructor({ processorOptions: { chunk, stride, most } }) {
         super();
         /** @type {MessagePort | null} */
         this.sink = null;
         this.flows = false;
         this.ended = false;
-        this.cutter = createCutter(chunk, stride, {
+        /** @type {Parameters<typeof createCutter>[2]} */
+        const on = {
           chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, ms: Date.now(), pcm: pcm.buffer }, [pcm.buffer]),
           level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms }),
-        });
+        };
+        this.cutter = createCutter(chunk, stride, on, most);
         /** @type {Record<string, (message: any) => void>} */
         const orders = {
           sink: ({ port }) => (this.sink = port),
@@ -99,7 +103,7 @@ export function captureWorklet() {
 const source = `${createCutter}\n(${captureWorklet})();`;
 
 /**
- * @typedef {{deviceId?: string, echoCancellation?: boolean, chunk?: number, media?: import("./media.js").Media | null,
+ * @typedef {{deviceId?: string, echoCancellation?: boolean, chunk?: number, most?: number, media?: import("./media.js").Media | null,
  *   onChunk?: (pcm: Int16Array, at: number) => void, onLevel?: (level: {peak: number, rms: number, at: number}) => void,
  *   onEnded?: (trouble: Trouble) => void}} CaptureOptions
  */
@@ -139,14 +143,15 @@ export class Capture {
     try {
       await this.#open();
     } catch (fault) {
+      const unwanted = this.released;
       this.release();
-      throw Trouble.from(fault);
+      if (!unwanted) throw Trouble.from(fault);
     }
     if (this.released) this.release(); // asked to end while the browser asked the person
   }
 
   async #open() {
-    const { deviceId, echoCancellation, chunk } = this.options;
+    const { deviceId, echoCancellation, chunk, most = Infinity } = this.options;
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
@@ -157,14 +162,16 @@ export class Capture {
       },
     });
     this.stream = stream;
+    if (this.released) return; // nobody wants it any more: start() gives it back
     stream.getAudioTracks()[0].onended = () => this.#ended();
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     await loadWorklet(this.context, source);
+    if (!this.context) return; // released meanwhile: it plugs nothing in, where the next one may be plugged by now
     this.node = new AudioWorkletNode(this.context, "rtnb-capture", {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { chunk, stride: 960 },
+      processorOptions: { chunk, stride: 960, most },
     });
     this.node.port.onmessage = (event) => this.#note(event.data);
     this.context.createMediaStreamSource(stream).connect(this.node);
@@ -226,7 +233,7 @@ export class Capture {
     this.node?.port.postMessage({ t: "end" });
     this.node?.disconnect();
     if (this.context && this.context.state !== "closed") this.context.close();
-    this.options.media?.attach("capture", null);
+    if (this.node) this.options.media?.attach("capture", null); // else what is plugged in there is another's
     this.settled?.();
     this.stream = this.node = this.context = null;
   }

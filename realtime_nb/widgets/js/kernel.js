@@ -30,9 +30,11 @@ export function followKernel(model, gone) {
 export function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
   hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
-  const alive = () => el.append(hidden);
+  let lives = false; // not `hidden.isConnected`: a notebook takes cells that are out of sight out of the page
+  const alive = () => (el.append(hidden), (lives = true));
   const gone = () => {
-    if (!hidden.isConnected) return;
+    if (!lives) return;
+    lives = false;
     hidden.remove();
     const { message, todo } = new Trouble("kernel");
     el.querySelectorAll(":scope > *").forEach((child) => ((/** @type {HTMLElement} */ (child)).inert = true));

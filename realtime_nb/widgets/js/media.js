@@ -156,7 +156,7 @@ class Link {
     if (this.engine) return this.dial(this.routes, this.state.why);
     const obey = (/** @type {any} */ message) => this.obey(message);
     const here = () => startHere(obey, dialSocket);
-    this.use(startWorker(obey, () => this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
+    this.use(startWorker(obey, () => this.engine && this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
   }
 
   /** No socket can be had: the comm carries the frames. @param {string[]} why */
@@ -212,7 +212,9 @@ class Link {
 
   /** Say why no socket was reached, then take the comm. @param {string[]} why */
   async explain(why) {
+    const { engine } = this;
     const proxied = await fetch(`${baseUrl()}proxy/${this.offer.port}/`, { method: "HEAD" }).catch(() => null);
+    if (this.engine !== engine) return; // the last view, or the kernel, went meanwhile
     const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
     this.fallBack([...why, ...reason]);
   }

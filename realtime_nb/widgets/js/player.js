@@ -44,6 +44,7 @@ export class PlayerView {
     this.sound.preservesPitch = true;
     this.url = "";
     this.wanted = 0; // where to be once the sound is here
+    this.here = false; // the sound is: its length was read, and the element went to `wanted`
     this.stalls = 0;
     this.heard = 0; // furthest point heard, seconds
     /** @type {number | null} */
@@ -66,9 +67,9 @@ export class PlayerView {
     return Number(this.model.get("duration_s"));
   }
 
-  /** Where it is; a media element says 0 until it has read how long the sound is. */
+  /** Where it is; a media element says 0 until it has read how long the sound is, and tells of that a task later. */
   get at() {
-    return this.sound.readyState ? this.sound.currentTime : this.wanted;
+    return this.here ? this.sound.currentTime : this.wanted;
   }
 
   get span() {
@@ -85,10 +86,10 @@ export class PlayerView {
     box.addEventListener("pointerdown", (event) => this.press(event));
     this.ui.speed.addEventListener("change", () => this.keep({ speed: Number(this.ui.speed.value) }));
     this.ui.volume.addEventListener("input", () => this.keep({ volume: Number(this.ui.volume.value) }));
-    sound.addEventListener("loadedmetadata", () => (sound.currentTime = this.wanted));
+    sound.addEventListener("loadedmetadata", () => ((this.here = true), (sound.currentTime = this.wanted), this.paint()));
     sound.addEventListener("play", () => ((this.finished = false), this.run(), this.tell()));
     sound.addEventListener("pause", () => this.tell());
-    sound.addEventListener("ended", () => ((this.finished = true), (this.heard = this.total), this.paint(), this.tell()));
+    sound.addEventListener("ended", () => this.end());
     sound.addEventListener("waiting", () => (this.stalls += Number(sound.currentTime > 0 && !sound.seeking && !sound.paused)));
     sound.addEventListener("error", () => this.url && this.say("The browser cannot play this sound."));
   }
@@ -114,6 +115,7 @@ export class PlayerView {
     if ((this.url && !anew) || !file.byteLength) return; // another view asked for it
     if (this.url) URL.revokeObjectURL(this.url);
     this.wanted = this.at;
+    this.here = false;
     this.url = URL.createObjectURL(new Blob([/** @type {DataView<ArrayBuffer>} */ (file)]));
     this.sound.src = this.url;
     this.dress();
@@ -141,7 +143,7 @@ export class PlayerView {
   /** @param {number} seconds */
   seek(seconds) {
     this.wanted = Math.min(this.total, Math.max(0, seconds));
-    if (this.sound.readyState) this.sound.currentTime = this.wanted;
+    if (this.here) this.sound.currentTime = this.wanted;
     this.finished = false;
     this.paint();
     this.tell();
@@ -193,8 +195,17 @@ export class PlayerView {
     this.anchor = null;
   }
 
+  /** All was played; not so where somebody moved the cursor, or pressed Play again, before the browser told. */
+  end() {
+    if (!this.sound.ended) return;
+    this.finished = true;
+    this.heard = this.total;
+    this.tell();
+  }
+
   /** Follow the sound while it plays. */
   run() {
+    clearTimeout(this.timer);
     if (this.sound.paused) return this.paint();
     const span = this.span;
     if (span && this.at >= span[1]) this.sound.pause();

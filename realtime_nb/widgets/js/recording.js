@@ -56,6 +56,9 @@ export class Recording {
     this.devices = [];
     this.deviceId = "";
     this.holder = true; // the phase is this page's doing, not another tab's
+    this.turns = 0; // how often this page told the kernel a phase
+    this.more = {}; // what it told of the last one
+    this.untold = false; // the way was lost then
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -69,6 +72,11 @@ export class Recording {
 
   get media() {
     return this.first.media;
+  }
+
+  /** How many samples are kept. */
+  get most() {
+    return Math.round(this.first.model.get("max_s") * RATE);
   }
 
   /** @returns {Look} */
@@ -98,7 +106,9 @@ export class Recording {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.media.send({ t: "recorder", phase, samples: this.samples, ...more });
+    this.more = more;
+    this.untold = this.media.state.status === "lost";
+    this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
 
@@ -114,6 +124,7 @@ export class Recording {
     const capture = new Capture({
       deviceId: this.deviceId || undefined,
       echoCancellation: this.first.model.get("echo_cancellation"),
+      most: this.most,
       media: this.media,
       onLevel: (level) => this.heard(level),
       onEnded: (trouble) => this.fail(trouble),
@@ -124,6 +135,7 @@ export class Recording {
       this.views.forEach((view) => view.whole(new Float32Array()));
       await capture.start();
     } catch (fault) {
+      if (this.capture !== capture) return;
       this.capture = null;
       this.samples = before.samples;
       this.turn(before.samples ? "done" : "idle");
@@ -149,15 +161,13 @@ export class Recording {
 
   /** Hold the recording, or go on. */
   async pause() {
-    if (!this.capture) return;
-    if (this.phase === "paused") {
-      await this.capture.resume();
-      this.turn("recording");
-    } else {
-      await this.capture.pause();
-      this.samples = this.capture.at;
-      this.turn("paused");
-    }
+    const capture = this.capture;
+    if (!capture) return;
+    const on = this.phase === "paused";
+    await (on ? capture.resume() : capture.pause());
+    if (this.capture !== capture) return; // stopped meanwhile
+    this.samples = capture.at;
+    this.turn(on ? "recording" : "paused");
   }
 
   /** @param {string} deviceId */
@@ -181,9 +191,11 @@ export class Recording {
     this.trouble = null;
     const before = this.samples;
     this.turn("loading");
+    const { turns } = this;
     try {
       const pcm = await decode(file);
-      const most = this.first.model.get("max_s") * RATE;
+      if (turns !== this.turns) return; // another file, or the microphone, came meanwhile
+      const { most } = this;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
       this.samples = kept.length;
@@ -192,6 +204,7 @@ export class Recording {
       this.turn("done", { recorded: this.samples, name: file.name });
       this.showWhole();
     } catch (fault) {
+      if (turns !== this.turns) return;
       this.turn(before ? "done" : "idle");
       this.fail(new Trouble("sound", fault));
     }
@@ -201,10 +214,17 @@ export class Recording {
   async play() {
     if (this.playback) return this.stopPlaying();
     if (!this.media.owner) this.media.claim();
-    this.playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    const playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    this.playback = playback;
     this.draw();
-    await this.playback.start();
-    this.media.send({ t: "play" });
+    try {
+      await playback.start();
+    } catch (fault) {
+      if (this.playback !== playback) return;
+      this.stopPlaying();
+      return this.fail(Trouble.from(fault));
+    }
+    if (this.playback === playback) this.media.send({ t: "play" }); // else it was stopped, and may play anew
   }
 
   stopPlaying() {
@@ -220,7 +240,7 @@ export class Recording {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.first.model.get("max_s") * RATE) {
+    if (at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -240,7 +260,9 @@ export class Recording {
   hear(header, payload) {
     if (header.t === "do") return this.act(header.act);
     if (header.t !== "recorder" || this.capture) return;
-    [this.phase, this.samples, this.holder] = [header.phase, header.samples, header.by === this.media.link.page];
+    const mine = header.by === this.media.link.page;
+    if (mine && header.turn !== this.turns) return; // an echo of what this page has left behind since
+    [this.phase, this.samples, this.holder] = [header.phase, header.samples, mine];
     if (header.peaks) {
       this.peaks = [...new Float32Array(payload.buffer, payload.byteOffset, payload.byteLength >> 2)];
       this.showWhole();
@@ -262,7 +284,7 @@ export class Recording {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase); // the kernel took us for gone
+    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more); // the kernel took us for gone
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();

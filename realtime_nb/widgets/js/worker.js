@@ -42,6 +42,9 @@ export function runLink(port, dial) {
   const MOST_KEPT = 250; // chunks kept while the way is lost: 5 s
   /** @type {Socket | null} */
   let socket = null;
+  /** @type {Socket | null} */
+  let dialled = null; // until it says welcome
+  let over = false;
   let owner = false;
   let item = "";
   /** @type {any[]} */
@@ -102,10 +105,11 @@ export function runLink(port, dial) {
   function connect(route, hello) {
     return new Promise((resolve, reject) => {
       let open = false;
-      const mine = dial(route, {
+      const mine = (dialled = dial(route, {
         open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
         frame: (frame) => {
           if (open) return receive(frame);
+          if (over) return mine.close();
           const { header } = unpackFrame(frame);
           clearTimeout(clock);
           open = true;
@@ -120,7 +124,7 @@ export function runLink(port, dial) {
           socket = null;
           port.postMessage({ t: "lost", code, reason });
         },
-      });
+      }));
       const clock = setTimeout(() => (mine.close(), reject(`no answer in ${PATIENCE_MS / 1000} s`)), PATIENCE_MS); // where it dials at all
     });
   }
@@ -129,6 +133,7 @@ export function runLink(port, dial) {
   async function open({ routes, token, page, why }) {
     const whys = [...why];
     for (const route of routes) {
+      if (over) return;
       try {
         await connect(route, { token, page, why: whys });
         port.postMessage({ t: "open", path: route.name, why: whys, owner });
@@ -139,7 +144,7 @@ export function runLink(port, dial) {
         whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
       }
     }
-    port.postMessage({ t: "failed", why: whys });
+    if (!over) port.postMessage({ t: "failed", why: whys });
   }
 
   /** @param {{at: number, ms: number, pcm: ArrayBuffer}} chunk */
@@ -167,8 +172,9 @@ export function runLink(port, dial) {
     },
     close: () => {
       clearTimeout(timer);
-      const last = socket;
+      const last = socket ?? dialled; // one that is still being dialled would come in with nobody behind it
       socket = null;
+      over = true;
       last?.close();
     },
   };

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 80940dfc7d851ec8c1fa8bd4b9065614a67c89a5bb808a14ccb79acc6bdbf473
+// sources: c7467874fc966d01a28a49682fb911e833368d24ef05b205944a50d4b11d9055
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -140,9 +140,11 @@ function followKernel(model, gone) {
 function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
   hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
-  const alive = () => el.append(hidden);
+  let lives = false;
+  const alive = () => (el.append(hidden), lives = true);
   const gone = () => {
-    if (!hidden.isConnected) return;
+    if (!lives) return;
+    lives = false;
     hidden.remove();
     const { message, todo } = new Trouble("kernel");
     el.querySelectorAll(":scope > *").forEach((child) => (
@@ -212,6 +214,8 @@ function runLink(port, dial) {
   const MOST_WAITING = 192e3;
   const MOST_KEPT = 250;
   let socket = null;
+  let dialled = null;
+  let over = false;
   let owner = false;
   let item = "";
   let backlog = [];
@@ -256,10 +260,11 @@ function runLink(port, dial) {
   function connect(route, hello) {
     return new Promise((resolve, reject) => {
       let open2 = false;
-      const mine = dial(route, {
+      const mine = dialled = dial(route, {
         open: () => mine.send(packFrame({ t: "hello", ...hello, path: route.name })),
         frame: (frame) => {
           if (open2) return receive(frame);
+          if (over) return mine.close();
           const { header } = unpackFrame(frame);
           clearTimeout(clock3);
           open2 = true;
@@ -281,6 +286,7 @@ function runLink(port, dial) {
   async function open({ routes, token, page, why }) {
     const whys = [...why];
     for (const route of routes) {
+      if (over) return;
       try {
         await connect(route, { token, page, why: whys });
         port.postMessage({ t: "open", path: route.name, why: whys, owner });
@@ -291,7 +297,7 @@ function runLink(port, dial) {
         whys.push(`${route.name}: ${fault instanceof Error ? fault.message : fault}`);
       }
     }
-    port.postMessage({ t: "failed", why: whys });
+    if (!over) port.postMessage({ t: "failed", why: whys });
   }
   function captured({ at, ms, pcm }) {
     if (!owner) return;
@@ -313,8 +319,9 @@ function runLink(port, dial) {
     },
     close: () => {
       clearTimeout(timer);
-      const last = socket;
+      const last = socket ?? dialled;
       socket = null;
+      over = true;
       last?.close();
     }
   };
@@ -431,7 +438,7 @@ var Link = class {
     if (this.engine) return this.dial(this.routes, this.state.why);
     const obey = (message) => this.obey(message);
     const here = () => startHere(obey, dialSocket);
-    this.use(startWorker(obey, () => this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
+    this.use(startWorker(obey, () => this.engine && this.state.status === "opening" && this.use(here())) ?? here(), socketRoutes(this.offer.port), []);
   }
   /** No socket can be had: the comm carries the frames. @param {string[]} why */
   fallBack(why) {
@@ -479,7 +486,9 @@ var Link = class {
   }
   /** Say why no socket was reached, then take the comm. @param {string[]} why */
   async explain(why) {
+    const { engine } = this;
     const proxied = await fetch(`${baseUrl()}proxy/${this.offer.port}/`, { method: "HEAD" }).catch(() => null);
+    if (this.engine !== engine) return;
     const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
     this.fallBack([...why, ...reason]);
   }
@@ -590,6 +599,12 @@ function renderCamera({ model, el }) {
   return () => view.close();
 }
 var CameraView = class {
+  /** How often the camera was started or stopped: what was begun before the last time is not wanted any more. */
+  turn = 0;
+  /** @type {Promise<void> | null} */
+  opening = null;
+  /** @type {Promise<void> | null} */
+  snapping = null;
   /** @param {import("@anywidget/types").AnyModel} model @param {HTMLElement} el */
   constructor(model, el) {
     this.model = model;
@@ -603,21 +618,30 @@ var CameraView = class {
     this.dress();
   }
   /** @param {string} [device] */
-  async start(device) {
+  start(device) {
+    const opening = this.open(device).finally(() => this.opening === opening && (this.opening = null));
+    return this.opening = opening;
+  }
+  /** @param {string} [device] */
+  async open(device) {
     this.stop();
+    const { turn } = this;
+    const wanted = () => turn === this.turn;
     try {
       if (!isSecureContext) throw new Trouble("insecure");
       if (!navigator.mediaDevices?.getUserMedia) throw new Trouble("unsupported");
       const side = this.model.get("longest");
       const wish = { width: { ideal: side }, height: { ideal: Math.round(side * 9 / 16) }, ...device ? { deviceId: { exact: device } } : {} };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: wish });
-      this.stream.getVideoTracks()[0].addEventListener("ended", () => this.fail(new Trouble("gone")));
-      this.ui.video.srcObject = this.stream;
+      const stream = await navigator.mediaDevices.getUserMedia({ video: wish });
+      if (!wanted()) return stream.getTracks().forEach((track) => track.stop());
+      this.stream = stream;
+      stream.getVideoTracks()[0].addEventListener("ended", () => wanted() && this.fail(new Trouble("gone")));
+      this.ui.video.srcObject = stream;
       await this.ui.video.play();
       await this.list();
-      this.say("", "");
+      if (wanted()) this.say("", "");
     } catch (error) {
-      this.fail(error);
+      if (wanted()) this.fail(error);
     }
     this.dress();
   }
@@ -628,9 +652,14 @@ var CameraView = class {
     this.ui.device.replaceChildren(...found.map(({ deviceId, label: label3 }, i) => h("option", { value: deviceId, selected: deviceId === now }, label3 || `Camera ${i + 1}`)));
     this.ui.device.hidden = found.length < 2;
   }
-  /** Take a picture and send it home. */
-  async snap() {
-    if (!this.stream) await this.start();
+  /** Take a picture and send it home; who asks while one is being taken gets that. */
+  snap() {
+    return this.snapping ??= this.shoot().finally(() => this.snapping = null);
+  }
+  /** A camera that is being started is waited for. */
+  async shoot() {
+    if (!this.stream && !this.opening) void this.start();
+    while (this.opening) await this.opening;
     const { video, canvas } = this.ui;
     if (!this.stream || !video.videoWidth) return;
     canvas.width = video.videoWidth;
@@ -660,6 +689,7 @@ var CameraView = class {
     this.ui.note.hidden = !message;
   }
   stop() {
+    this.turn++;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.ui.video.srcObject = null;
@@ -1029,6 +1059,7 @@ var PlayerView = class {
     this.sound.preservesPitch = true;
     this.url = "";
     this.wanted = 0;
+    this.here = false;
     this.stalls = 0;
     this.heard = 0;
     this.anchor = null;
@@ -1047,9 +1078,9 @@ var PlayerView = class {
   get total() {
     return Number(this.model.get("duration_s"));
   }
-  /** Where it is; a media element says 0 until it has read how long the sound is. */
+  /** Where it is; a media element says 0 until it has read how long the sound is, and tells of that a task later. */
   get at() {
-    return this.sound.readyState ? this.sound.currentTime : this.wanted;
+    return this.here ? this.sound.currentTime : this.wanted;
   }
   get span() {
     const [from, to] = this.model.get("selection_s");
@@ -1067,10 +1098,10 @@ var PlayerView = class {
     box.addEventListener("pointerdown", (event) => this.press(event));
     this.ui.speed.addEventListener("change", () => this.keep({ speed: Number(this.ui.speed.value) }));
     this.ui.volume.addEventListener("input", () => this.keep({ volume: Number(this.ui.volume.value) }));
-    sound.addEventListener("loadedmetadata", () => sound.currentTime = this.wanted);
+    sound.addEventListener("loadedmetadata", () => (this.here = true, sound.currentTime = this.wanted, this.paint()));
     sound.addEventListener("play", () => (this.finished = false, this.run(), this.tell()));
     sound.addEventListener("pause", () => this.tell());
-    sound.addEventListener("ended", () => (this.finished = true, this.heard = this.total, this.paint(), this.tell()));
+    sound.addEventListener("ended", () => this.end());
     sound.addEventListener("waiting", () => this.stalls += Number(sound.currentTime > 0 && !sound.seeking && !sound.paused));
     sound.addEventListener("error", () => this.url && this.say("The browser cannot play this sound."));
   }
@@ -1093,6 +1124,7 @@ var PlayerView = class {
     if (this.url && !anew || !file.byteLength) return;
     if (this.url) URL.revokeObjectURL(this.url);
     this.wanted = this.at;
+    this.here = false;
     this.url = URL.createObjectURL(new Blob([
       /** @type {DataView<ArrayBuffer>} */
       file
@@ -1120,7 +1152,7 @@ var PlayerView = class {
   /** @param {number} seconds */
   seek(seconds) {
     this.wanted = Math.min(this.total, Math.max(0, seconds));
-    if (this.sound.readyState) this.sound.currentTime = this.wanted;
+    if (this.here) this.sound.currentTime = this.wanted;
     this.finished = false;
     this.paint();
     this.tell();
@@ -1168,8 +1200,16 @@ var PlayerView = class {
     box.addEventListener("pointerup", release, { once: true });
     this.anchor = null;
   }
+  /** All was played; not so where somebody moved the cursor, or pressed Play again, before the browser told. */
+  end() {
+    if (!this.sound.ended) return;
+    this.finished = true;
+    this.heard = this.total;
+    this.tell();
+  }
   /** Follow the sound while it plays. */
   run() {
+    clearTimeout(this.timer);
     if (this.sound.paused) return this.paint();
     const span = this.span;
     if (span && this.at >= span[1]) this.sound.pause();
@@ -1275,7 +1315,7 @@ async function loadWorklet(context, source3) {
 // capture.js
 var RATE = 24e3;
 var GESTURE_MS = 4e3;
-function createCutter(size, stride, on) {
+function createCutter(size, stride, on, most = Infinity) {
   let at = 0;
   let chunk = new Int16Array(size);
   let filled = 0;
@@ -1293,13 +1333,14 @@ function createCutter(size, stride, on) {
     /** @param {Float32Array} samples */
     take(samples) {
       for (const x of samples) {
+        if (at + filled >= most) return;
         chunk[filled++] = Math.max(-32768, Math.min(32767, Math.round(x * 32768)));
         if (filled === size) give();
         const height = Math.abs(x);
         if (height > peak) peak = height;
         energy += x * x;
-        if (++measured === stride) {
-          on.level(at + filled, peak, Math.sqrt(energy / stride));
+        if (++measured === stride || at + filled === most) {
+          on.level(at + filled, peak, Math.sqrt(energy / measured));
           peak = energy = measured = 0;
         }
       }
@@ -1321,16 +1362,17 @@ function captureWorklet() {
   registerProcessor(
     "rtnb-capture",
     class extends AudioWorkletProcessor {
-      /** @param {{processorOptions: {chunk: number, stride: number}}} options */
-      constructor({ processorOptions: { chunk, stride } }) {
+      /** @param {{processorOptions: {chunk: number, stride: number, most: number}}} options */
+      constructor({ processorOptions: { chunk, stride, most } }) {
         super();
         this.sink = null;
         this.flows = false;
         this.ended = false;
-        this.cutter = createCutter(chunk, stride, {
+        const on = {
           chunk: (at, pcm) => (this.sink ?? this.port).postMessage({ t: "chunk", at, ms: Date.now(), pcm: pcm.buffer }, [pcm.buffer]),
           level: (at, peak, rms) => this.port.postMessage({ t: "level", at, peak, rms })
-        });
+        };
+        this.cutter = createCutter(chunk, stride, on, most);
         const orders = {
           sink: ({ port }) => this.sink = port,
           flow: ({ flows, restart }) => {
@@ -1380,13 +1422,14 @@ var Capture = class {
     try {
       await this.#open();
     } catch (fault) {
+      const unwanted = this.released;
       this.release();
-      throw Trouble.from(fault);
+      if (!unwanted) throw Trouble.from(fault);
     }
     if (this.released) this.release();
   }
   async #open() {
-    const { deviceId, echoCancellation, chunk } = this.options;
+    const { deviceId, echoCancellation, chunk, most = Infinity } = this.options;
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         ...deviceId ? { deviceId: { exact: deviceId } } : {},
@@ -1397,14 +1440,16 @@ var Capture = class {
       }
     });
     this.stream = stream;
+    if (this.released) return;
     stream.getAudioTracks()[0].onended = () => this.#ended();
     this.context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });
     await loadWorklet(this.context, source);
+    if (!this.context) return;
     this.node = new AudioWorkletNode(this.context, "rtnb-capture", {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit",
-      processorOptions: { chunk, stride: 960 }
+      processorOptions: { chunk, stride: 960, most }
     });
     this.node.port.onmessage = (event) => this.#note(event.data);
     this.context.createMediaStreamSource(stream).connect(this.node);
@@ -1459,7 +1504,7 @@ var Capture = class {
     this.node?.port.postMessage({ t: "end" });
     this.node?.disconnect();
     if (this.context && this.context.state !== "closed") this.context.close();
-    this.options.media?.attach("capture", null);
+    if (this.node) this.options.media?.attach("capture", null);
     this.settled?.();
     this.stream = this.node = this.context = null;
   }
@@ -1751,6 +1796,9 @@ var Recording = class {
     this.devices = [];
     this.deviceId = "";
     this.holder = true;
+    this.turns = 0;
+    this.more = {};
+    this.untold = false;
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -1761,6 +1809,10 @@ var Recording = class {
   }
   get media() {
     return this.first.media;
+  }
+  /** How many samples are kept. */
+  get most() {
+    return Math.round(this.first.model.get("max_s") * RATE);
   }
   /** @returns {Look} */
   get look() {
@@ -1787,7 +1839,9 @@ var Recording = class {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.media.send({ t: "recorder", phase, samples: this.samples, ...more });
+    this.more = more;
+    this.untold = this.media.state.status === "lost";
+    this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
   // ------------------------------------------------------------ what a person can do
@@ -1802,6 +1856,7 @@ var Recording = class {
     const capture = new Capture({
       deviceId: this.deviceId || void 0,
       echoCancellation: this.first.model.get("echo_cancellation"),
+      most: this.most,
       media: this.media,
       onLevel: (level) => this.heard(level),
       onEnded: (trouble) => this.fail(trouble)
@@ -1812,6 +1867,7 @@ var Recording = class {
       this.views.forEach((view) => view.whole(new Float32Array()));
       await capture.start();
     } catch (fault) {
+      if (this.capture !== capture) return;
       this.capture = null;
       this.samples = before.samples;
       this.turn(before.samples ? "done" : "idle");
@@ -1835,15 +1891,13 @@ var Recording = class {
   }
   /** Hold the recording, or go on. */
   async pause() {
-    if (!this.capture) return;
-    if (this.phase === "paused") {
-      await this.capture.resume();
-      this.turn("recording");
-    } else {
-      await this.capture.pause();
-      this.samples = this.capture.at;
-      this.turn("paused");
-    }
+    const capture = this.capture;
+    if (!capture) return;
+    const on = this.phase === "paused";
+    await (on ? capture.resume() : capture.pause());
+    if (this.capture !== capture) return;
+    this.samples = capture.at;
+    this.turn(on ? "recording" : "paused");
   }
   /** @param {string} deviceId */
   choose(deviceId) {
@@ -1864,9 +1918,11 @@ var Recording = class {
     this.trouble = null;
     const before = this.samples;
     this.turn("loading");
+    const { turns } = this;
     try {
       const pcm = await decode(file);
-      const most = this.first.model.get("max_s") * RATE;
+      if (turns !== this.turns) return;
+      const { most } = this;
       const kept = pcm.subarray(0, most);
       for (let at = 0; at < kept.length; at += RATE) this.media.send({ t: "audio", at }, kept.slice(at, at + RATE));
       this.samples = kept.length;
@@ -1875,6 +1931,7 @@ var Recording = class {
       this.turn("done", { recorded: this.samples, name: file.name });
       this.showWhole();
     } catch (fault) {
+      if (turns !== this.turns) return;
       this.turn(before ? "done" : "idle");
       this.fail(new Trouble("sound", fault));
     }
@@ -1883,10 +1940,17 @@ var Recording = class {
   async play() {
     if (this.playback) return this.stopPlaying();
     if (!this.media.owner) this.media.claim();
-    this.playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    const playback = new Playback(this.media, { onEvent: (event) => this.sounded(event) });
+    this.playback = playback;
     this.draw();
-    await this.playback.start();
-    this.media.send({ t: "play" });
+    try {
+      await playback.start();
+    } catch (fault) {
+      if (this.playback !== playback) return;
+      this.stopPlaying();
+      return this.fail(Trouble.from(fault));
+    }
+    if (this.playback === playback) this.media.send({ t: "play" });
   }
   stopPlaying() {
     this.playback?.close();
@@ -1900,7 +1964,7 @@ var Recording = class {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.first.model.get("max_s") * RATE) {
+    if (at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -1917,7 +1981,9 @@ var Recording = class {
   hear(header, payload) {
     if (header.t === "do") return this.act(header.act);
     if (header.t !== "recorder" || this.capture) return;
-    [this.phase, this.samples, this.holder] = [header.phase, header.samples, header.by === this.media.link.page];
+    const mine = header.by === this.media.link.page;
+    if (mine && header.turn !== this.turns) return;
+    [this.phase, this.samples, this.holder] = [header.phase, header.samples, mine];
     if (header.peaks) {
       this.peaks = [...new Float32Array(payload.buffer, payload.byteOffset, payload.byteLength >> 2)];
       this.showWhole();
@@ -1937,7 +2003,7 @@ var Recording = class {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase);
+    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more);
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();

@@ -19,19 +19,42 @@ test("keys move within the sound, and other keys are none of ours", () => {
   assert.equal(moved("a", 1, 2), null);
 });
 
-test("keys that come while the browser still reads the sound go on from each other", () => {
-  const sound = { src: "blob:", readyState: 0, currentTime: 0 };
+/** A player of two seconds without a page, and its media element; only what `kept` takes is told. */
+function player() {
+  const sound = Object.assign(new EventTarget(), { src: "blob:", readyState: 0, currentTime: 0, paused: true, ended: false });
   const kept = /** @type {any[]} */ ([]);
   const quiet = { dress() {}, tell() {}, paint() {}, keep: (/** @type {any} */ traits) => kept.push(traits.selection_s) };
-  const view = Object.assign(Object.create(PlayerView.prototype), { sound, wanted: 0, anchor: null, model: { get: () => 2 }, ...quiet });
+  const nobody = new EventTarget();
+  const ui = { box: nobody, speed: nobody, volume: nobody };
+  const model = { get: () => 2, on() {} };
+  const view = Object.assign(Object.create(PlayerView.prototype), { sound, ui, model, wanted: 0, here: false, anchor: null, finished: false, heard: 0, ...quiet });
+  view.wire();
+  return { sound, kept, view };
+}
+
+test("keys that come while the browser still reads the sound go on from each other", () => {
+  const { sound, kept, view } = player();
   const press = (/** @type {string} */ key, shiftKey = false) => view.key({ key, shiftKey, preventDefault() {}, stopPropagation() {} });
   press("ArrowRight");
   press("ArrowRight", true);
   press("ArrowRight", true);
   assert.deepEqual([view.at, kept.at(-1)], [1.5, [0.5, 1.5]]);
-  sound.readyState = 1;
+  sound.readyState = 1; // it is read; the browser tells of it a task later, and keys go before
+  press("ArrowLeft");
+  assert.equal(view.at, 1);
+  sound.dispatchEvent(new Event("loadedmetadata"));
+  assert.deepEqual([view.at, sound.currentTime], [1, 1]);
   press("Home");
   assert.deepEqual([view.at, sound.currentTime], [0, 0]);
+});
+
+test("an end that the browser tells after the cursor was moved away is none", () => {
+  const { sound, view } = player();
+  sound.dispatchEvent(new Event("ended")); // End, then at once Play: it begins anew
+  assert.deepEqual([view.finished, view.heard], [false, 0]);
+  sound.ended = true;
+  sound.dispatchEvent(new Event("ended"));
+  assert.deepEqual([view.finished, view.heard], [true, 2]);
 });
 
 test("a waveform squeezed into fewer columns keeps its highest peaks", () => {
