@@ -11,7 +11,7 @@ from realtime_nb.audio import Audio
 
 __all__ = ["WAIT_S", "Mirror", "Reader", "Witness", "released"]
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Witness:
