@@ -23,10 +23,10 @@ SPEECH = rt.Audio.from_pcm16(stub_speech(400))
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sound is sent as fast as it comes: the server counts time in sound."""
+    """Sound is sent much faster than it is spoken: the server counts time in sound, and has some to answer in."""
 
     async def no_wait(_pace: object, _seconds: float) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.002)
 
     monkeypatch.setattr(stream.Pace, "keep", no_wait)
     monkeypatch.setattr(stream, "PATIENCE_S", 20.0)  # of sound, which passes faster than the server answers
