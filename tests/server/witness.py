@@ -47,6 +47,10 @@ class Witness:
         content = peer.until("conversation.item.retrieved")["item"]["content"][0]
         return Audio.from_wire(base64.b64decode(content["audio"]), self.codec)
 
+    def over(self) -> bool:
+        """Whether it has seen all, or stumbled."""
+        return not self._thread.is_alive()
+
     def done(self, within_s: float = WAIT_S) -> Self:
         """What it saw, once it has seen all."""
         self._thread.join(within_s)
