@@ -126,7 +126,7 @@ def pupil(request: ChatRequest) -> str | Call:
     if "weather" in last.text and request.tools:
         return Call("get_weather", {"city": "Paris"})
     if "long letter" in last.text:
-        return " ".join(f"On day {day} it rained." for day in range(1, 101))
+        return " ".join(f"On day {day} it rained." for day in range(1, 301))
     if word := re.search(r"say the word (\w+)", last.text):
         return f"{word[1]}."
     if "What is my cat" in last.text and (name := re.search(r"cat is called (\w+)", said)):
