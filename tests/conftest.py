@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 STAGES = ("kokoro", "llama", "moonshine", "piper", "silero", "smart_turn")
 """The modules that an engine imports side by side."""
 DATA = Path(__file__).parent / "data"
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # how long an example takes says what else the machine does
 os.environ["REALTIME_NB_LOG"] = "0"  # for child processes, too: no test writes to the folder of whoever runs it
 BROWSER = "tests/browser/"
 LONGEST = (BROWSER, "tests/notebooks/", "tests/engine/", "tests/server/", "tests/cassette/", "tests/test_readme.py")

@@ -149,7 +149,7 @@ def test_a_refusal_after_the_upgrade_is_not_tried_again(code: str, close: int) -
 def test_a_silent_server_is_given_up() -> None:
     """A server that accepts and never says session.created is an error, not a hang."""
     with ScriptedServer(mute=True) as server:
-        assert "session.created" in str(refused(server.url, timeout_s=0.3))
+        assert "session.created" in str(refused(server.url, timeout_s=2.0))
 
 
 def test_refused_settings_raise_the_servers_words() -> None:

@@ -89,7 +89,7 @@ def test_an_engine_that_died_is_started_again(child: list[str]) -> None:
         while engine.alive:  # noqa: ASYNC110 - the loop learns of it by its own watcher
             await asyncio.sleep(0.005)
 
-    portal().call(asyncio.wait_for(ended(), 5))  # type: ignore[arg-type]
+    portal().call(asyncio.wait_for(ended(), 60))  # type: ignore[arg-type]
     assert start() is not engine
 
 
@@ -153,7 +153,7 @@ def test_interrupt_while_it_starts_leaves_no_child(child: list[str], tmp_path: P
     loading = threading.Event()
 
     def press() -> None:
-        loading.wait(10)
+        loading.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press).start()
@@ -182,4 +182,4 @@ def test_the_child_dies_with_a_killed_kernel(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", kernel], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
     with contextlib.suppress(psutil.NoSuchProcess):  # it is gone already
-        psutil.Process(int(note.read_text())).wait(30)
+        psutil.Process(int(note.read_text())).wait(60)

@@ -135,7 +135,7 @@ class ScriptedServer:
         """The client events of one type, so far."""
         return [event for event in list(self.received) if event.get("type") == type]
 
-    def wait_for(self, type: str, count: int = 1, timeout_s: float = 5.0) -> list[dict[str, Any]]:
+    def wait_for(self, type: str, count: int = 1, timeout_s: float = 30.0) -> list[dict[str, Any]]:
         """Wait (on another thread than the server's) until `count` client events of a type have come."""
         with self._heard:
             if not self._heard.wait_for(lambda: len(self.of_type(type)) >= count, timeout_s):
@@ -143,7 +143,7 @@ class ScriptedServer:
                 raise TimeoutError(f"waited {timeout_s:g} s for {count} x {type}; came: {seen}")
             return self.of_type(type)
 
-    def wait_for_end(self, timeout_s: float = 5.0) -> None:
+    def wait_for_end(self, timeout_s: float = 30.0) -> None:
         """Wait (on another thread than the server's) until nobody is connected any more."""
         with self._heard:
             if not self._heard.wait_for(lambda: not self._peers, timeout_s):

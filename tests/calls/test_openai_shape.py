@@ -30,7 +30,7 @@ from realtime_nb.transports.door import PAGE_ORIGIN
 pytestmark = pytest.mark.peer
 
 WHSEC = "whsec_" + base64.b64encode(b"a secret of the test's own, 32 b").decode()
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 def rooms_free(nights: int) -> str:

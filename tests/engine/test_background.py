@@ -44,7 +44,7 @@ def test_a_fault_is_raised_after_what_came_before_it() -> None:
 def test_a_cancel_ends_the_iteration_while_the_call_still_blocks() -> None:
     """Nobody waits for a call that nobody wants."""
     cancel, release = Cancel(), threading.Event()
-    pieces = streamed(lambda tell: None if tell(1) else release.wait(10) and None, cancel)
+    pieces = streamed(lambda tell: None if tell(1) else release.wait(60) and None, cancel)
     assert next(pieces) == 1
     cancel.set()
     assert list(pieces) == []
@@ -57,5 +57,5 @@ def test_leaving_stops_the_call_and_wakes_it() -> None:
     pieces = streamed(counting(stopped), Cancel(), abort=lambda: aborted.append(1))
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]  # an iterator made by a generator
-    assert stopped.wait(10)
+    assert stopped.wait(60)
     assert len(aborted) <= 1

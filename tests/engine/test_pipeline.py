@@ -72,7 +72,7 @@ def test_the_first_clause_is_spoken_while_the_rest_is_written() -> None:
     class Waiting(StubLlm):
         def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
             yield ChatText("This comes first. ")
-            assert heard.wait(10), "nothing was spoken before the brain had finished"
+            assert heard.wait(60), "nothing was spoken before the brain had finished"
             yield ChatText("This comes later.")
             yield ChatEnd("stop", 1, 0, 8)
 

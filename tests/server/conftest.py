@@ -164,10 +164,12 @@ class SlowLlm:
     def chat(self, request: ChatRequest, *, cancel: Cancel) -> Iterator[ChatDelta]:
         """The first sentence, then a wait."""
         self.running += 1
-        yield ChatText("One, two, three, four. ")
-        while not self._may_finish.is_set() and not cancel.is_set():
-            self._may_finish.wait(0.01)
-        self.running -= 1
+        try:
+            yield ChatText("One, two, three, four. ")
+            while not self._may_finish.is_set() and not cancel.is_set():
+                self._may_finish.wait(0.01)
+        finally:  # whoever reads may leave after the first sentence
+            self.running -= 1
         if not cancel.is_set():
             yield ChatText("The end.")
         yield ChatEnd("cancelled" if cancel.is_set() else "stop", 10, 0, 8)
@@ -273,7 +275,7 @@ def scripted(request: ChatRequest) -> Answer:
     if request.tools and "weather" in last.text:
         return Call("get_weather", {"city": "Paris"})
     if "Count" in last.text:
-        return " ".join(f"{number}," for number in range(1000))
+        return " ".join(f"{number}," for number in range(3000))
     if "What is my cat called" in last.text:
         return f"Your cat is called {told[1]}." if told else "You did not say."
     return f"You said: {last.text}"

@@ -20,7 +20,7 @@ from realtime_nb.webrtc.peer import offer, open_peer
 from realtime_nb.webrtc.sound import Voice, listen
 
 LOOPBACK = ("127.0.0.1",)
-WAIT_S = 15.0
+WAIT_S = 60.0
 STORY = "Tell me a long story about a river and a boat and the sea."
 
 

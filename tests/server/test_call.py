@@ -15,6 +15,7 @@ from realtime_nb.server.live import LiveSession
 from realtime_nb.testing.stages import stub_speech
 
 FRAME_MS = 20
+WAIT_S = 60.0
 
 
 class Call:
@@ -32,7 +33,7 @@ class Call:
             await live.run()
 
         self.over = asyncio.run_coroutine_threadsafe(run(), serving.loop)
-        self.live = begun.result(5)
+        self.live = begun.result(WAIT_S)
 
     def on_loop(self, function: Any, *args: Any) -> Any:
         """Call something where the session lives."""
@@ -40,7 +41,7 @@ class Call:
         async def call() -> Any:
             return function(*args)
 
-        return asyncio.run_coroutine_threadsafe(call(), self.serving.loop).result(5)
+        return asyncio.run_coroutine_threadsafe(call(), self.serving.loop).result(WAIT_S)
 
     def say(self, audio: bytes) -> None:
         """Say something, in frames."""
@@ -54,7 +55,7 @@ class Call:
 
     def waits(self, ms: float) -> None:
         """Wait until so much of an answer is there."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + WAIT_S
         while self.live.speaker.waiting_ms < ms:
             assert time.monotonic() < end, "no answer came"
             time.sleep(0.01)
@@ -66,7 +67,7 @@ def call(serve: Any) -> Iterator[Call]:
     call = Call(serve(), Pcm())
     yield call
     call.on_loop(call.live.end)
-    call.over.result(5)
+    call.over.result(WAIT_S)
 
 
 def attach(dial: Any, call: Call) -> Any:
@@ -120,7 +121,7 @@ def test_a_call_lives_without_sidebands_and_ends_them(call: Call, dial: Any) -> 
     peer = attach(dial, call)
     call.on_loop(call.live.end)
     assert peer.closed() == (1000, "The session has ended.")
-    call.over.result(5)
+    call.over.result(WAIT_S)
     assert call.serving.hub.sessions == 0
 
 
@@ -133,4 +134,4 @@ def test_a_telephone_s_format_is_converted(serve: Any, dial: Any) -> None:
     heard = call.listen(20)
     assert len(heard) == 160
     call.on_loop(call.live.end)
-    call.over.result(5)
+    call.over.result(WAIT_S)

@@ -22,7 +22,7 @@ from realtime_nb.server.phone_options import PhoneOptions, Webhook
 from realtime_nb.transports.sip import PhoneLine, open_line
 
 SECRET = Secret("whsec_" + base64.b64encode(b"a secret of the test's own, 32 b").decode())
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Program:
@@ -85,11 +85,21 @@ def program() -> Iterator[Program]:
 
 
 @pytest.fixture
-def serving(serve: Any, program: Program, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A server that asks the program."""
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook is soon tried again."""
     monkeypatch.setattr("realtime_nb.server.webhook.PAUSES_S", (0.3, 0.3))
-    webhook = Webhook(program.url, SECRET, timeout_s=0.5)
-    return serve(ServerOptions(phone=PhoneOptions(port=0, webhook=webhook, ring_s=20.0)))
+
+
+@pytest.fixture
+def serving(serve: Any, program: Program, hurried: None) -> Any:
+    """A server that asks the program."""
+    return telephone(serve, program)
+
+
+def telephone(serve: Any, program: Program, timeout_s: float = WAIT_S) -> Any:
+    """A server that asks a program, and waits so long for its answer."""
+    webhook = Webhook(program.url, SECRET, timeout_s=timeout_s)
+    return serve(ServerOptions(phone=PhoneOptions(port=0, webhook=webhook, ring_s=2 * WAIT_S)))
 
 
 class Ringing:
@@ -142,7 +152,11 @@ def ringing(serving: Any) -> Iterator[Ringing]:
 def post(serving: Any, call_id: str, doing: str, body: Any = None) -> httpx.Response:
     """One of the four."""
     return httpx.post(
-        f"{serving.http}/v1/realtime/calls/{call_id}/{doing}", headers=serving.headers, json=body, trust_env=False
+        f"{serving.http}/v1/realtime/calls/{call_id}/{doing}",
+        headers=serving.headers,
+        json=body,
+        timeout=WAIT_S,
+        trust_env=False,
     )
 
 
@@ -240,10 +254,14 @@ def test_the_webhook_is_tried_again_under_its_id(program: Program, serving: Any)
     assert len(program.got) == 3
 
 
-@pytest.mark.parametrize("answer", [500, 0])
-def test_a_program_that_cannot_be_told_leaves_the_caller_with_480(program: Program, serving: Any, answer: int) -> None:
+@pytest.mark.parametrize(("answer", "timeout_s"), [(500, WAIT_S), (0, 0.5)])
+@pytest.mark.usefixtures("hurried")
+def test_a_program_that_cannot_be_told_leaves_the_caller_with_480(
+    serve: Any, program: Program, answer: int, timeout_s: float
+) -> None:
     """Whether it refuses or never answers."""
     program.answers = [answer]
+    serving = telephone(serve, program, timeout_s)
     call = Ringing(serving)
     with pytest.raises(ConnectError, match="480"):
         call.taken()
@@ -253,7 +271,7 @@ def test_a_program_that_cannot_be_told_leaves_the_caller_with_480(program: Progr
 
 def test_a_program_that_never_decides_leaves_the_caller_with_480(serve: Any, program: Program) -> None:
     """It was told, and then nothing came: the call rings as long as it may, and is released."""
-    serving = serve(ServerOptions(phone=PhoneOptions(port=0, webhook=Webhook(program.url, SECRET), ring_s=0.5)))
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0, webhook=Webhook(program.url, SECRET), ring_s=3.0)))
     call = Ringing(serving)
     with pytest.raises(ConnectError, match="480"):
         call.taken()
@@ -262,20 +280,37 @@ def test_a_program_that_never_decides_leaves_the_caller_with_480(serve: Any, pro
     assert released(serving)
 
 
-def test_a_caller_who_gives_up_ends_the_telling(program: Program, serving: Any) -> None:
-    """CANCEL releases the call, and the webhook is not tried again."""
+def test_a_caller_who_gives_up_ends_the_telling(
+    program: Program, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CANCEL releases the call, and the webhook is not tried again: nobody waits any more for that."""
+    monkeypatch.setattr("realtime_nb.server.webhook.PAUSES_S", (3600.0,))
     program.answers = [500]
     call = Ringing(serving)
     program.wait()
+    assert telling(serving) == 1
     call.line.cancel()
     call.close()
     assert released(serving)
+    end = time.monotonic() + WAIT_S
+    while telling(serving):
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.01)
     assert len(program.got) == 1
+
+
+def telling(serving: Any) -> int:
+    """How many calls a server tells somebody of now."""
+
+    async def count() -> int:
+        return sum(getattr(task.get_coro(), "__qualname__", "") == "SipCall._decide" for task in asyncio.all_tasks())
+
+    return asyncio.run_coroutine_threadsafe(count(), serving.loop).result(WAIT_S)
 
 
 def test_a_program_may_decide_before_it_answers_the_webhook(serve: Any, program: Program) -> None:
     """As a simple handler does: the call is taken once, and the webhook counts as delivered."""
-    serving = serve(ServerOptions(phone=PhoneOptions(port=0, webhook=Webhook(program.url, SECRET, timeout_s=5.0))))
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0, webhook=Webhook(program.url, SECRET, timeout_s=WAIT_S))))
     program.answers = [0]
     call = Ringing(serving)
     assert post(serving, program.call_id(), "accept", {"type": "realtime"}).status_code == 200

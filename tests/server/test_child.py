@@ -20,6 +20,8 @@ import pytest
 
 CHILD = str(Path(__file__).parent / "child.py")
 TOKEN = "the-parents-token"
+END_S = 60
+"""How long a process may take to end on a busy machine."""
 
 
 @contextlib.contextmanager
@@ -69,14 +71,14 @@ def test_a_child_says_why_it_failed() -> None:
     with started("--child", STUB_ENGINE="fails") as process:
         failed = reports(process, "failed")[-1]["failed"]
         assert failed == {"message": "the model is not there", "hint": "realtime-nb models fetch"}
-        assert process.wait(10) == 1
+        assert process.wait(END_S) == 1
 
 
 def test_a_child_refuses_an_unsafe_choice_in_its_own_words() -> None:
     """A wrong option is a report too."""
     with started("--child", "--host", "0.0.0.0", "--no-token") as process:
         assert "without a token" in reports(process, "failed")[-1]["failed"]["message"]
-        assert process.wait(10) == 2
+        assert process.wait(END_S) == 2
 
 
 @pytest.mark.parametrize("engine", ["ready", "hangs"])
@@ -86,7 +88,7 @@ def test_a_child_ends_with_its_standard_input(engine: str) -> None:
         reports(process, "ready" if engine == "ready" else "progress")
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(END_S) == 0
 
 
 @pytest.mark.parametrize("engine", ["ready", "hangs"])
@@ -96,7 +98,7 @@ def test_a_child_ends_by_sigterm(engine: str) -> None:
         reports(process, "ready" if engine == "ready" else "progress")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(END_S) == 0
 
 
 @pytest.mark.parametrize("engine", ["ready", "hangs"])
@@ -122,7 +124,7 @@ def test_a_child_dies_with_a_parent_that_is_killed(engine: str) -> None:
         parent.kill()
         parent.wait()
         with contextlib.suppress(psutil.NoSuchProcess):
-            child.wait(5)
+            child.wait(END_S)
         assert not child.is_running()
     finally:
         holder.kill()
@@ -137,7 +139,7 @@ def test_a_person_is_told_where_and_how() -> None:
         assert url.startswith("ws://127.0.0.1:")
         assert token == TOKEN
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(END_S) == 0
         assert process.stderr is not None
         said = process.stderr.read()
         assert "Serving scripted-llm" in said
@@ -155,7 +157,7 @@ def test_a_port_in_use_is_known_before_models_load() -> None:
             failed = reports(second, "failed")
             assert len(failed) == 1
             assert port in failed[0]["failed"]["message"]
-            assert second.wait(10) == 1
+            assert second.wait(END_S) == 1
         assert time.monotonic() - begun < 60
 
 

@@ -15,6 +15,7 @@ from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.options import ServerOptions
 
+WAIT_S = 60
 OPTIONS = ServerOptions(token=Secret("the-token"), origins=("https://lab.example",), require_model=True)
 
 
@@ -116,7 +117,7 @@ def test_a_missing_host_is_refused(serve: Any, host: Any) -> None:
     """A request without a Host never reaches a route."""
     parts = urlsplit(serve(OPTIONS).http)
     line = "" if host is None else f"Host: {host}\r\n"
-    with sockets.create_connection((parts.hostname, parts.port), timeout=5) as raw:
+    with sockets.create_connection((parts.hostname, parts.port), timeout=WAIT_S) as raw:
         raw.sendall(f"GET /health HTTP/1.1\r\n{line}Connection: close\r\n\r\n".encode())
         assert raw.makefile("rb").readline().split()[1] in {b"400", b"403"}
 
@@ -125,7 +126,7 @@ def test_a_thousand_wrong_tokens_change_nothing(serve: Any, dial: Any) -> None:
     """Wrong tokens are refused again and again, and the right one still opens."""
     serving = serve(OPTIONS)
     parts = urlsplit(serving.http)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=WAIT_S)
     for number in range(1000):
         connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {number}"})
         answer = connection.getresponse()
@@ -188,7 +189,7 @@ def test_compression_is_offered(serve: Any, dial: Any) -> None:
 def upgrade(base: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     """Ask for an upgrade with exactly these headers; status, headers and body of the answer."""
     parts = urlsplit(base)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=WAIT_S)
     connection.putrequest("GET", "/v1/realtime?model=gpt-realtime-mini", skip_host="Host" in headers)
     handshake = {
         "Upgrade": "websocket",

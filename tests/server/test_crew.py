@@ -47,9 +47,9 @@ def test_a_closed_lane_forgets_what_has_not_begun() -> None:
 
 def test_a_crew_that_closes_leaves_no_thread() -> None:
     """Every thread the crew began has ended when close returns."""
-    before = set(threading.enumerate())
+    before = set(threading.enumerate())  # one of them may end meanwhile: an earlier test's
     crew = Crew(2)
     for pool in (crew.ears, crew.scribe, crew.speakers, crew.stoker):
         pool.submit(lambda: None)
     crew.close()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before

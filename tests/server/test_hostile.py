@@ -84,8 +84,11 @@ def test_an_event_has_a_largest_size(serve: Any, dial: Any, beyond: int) -> None
         assert caller.works()
 
 
-def test_an_oversized_event_is_refused_although_the_client_goes_on_sending(serve: Any, dial: Any) -> None:
+def test_an_oversized_event_is_refused_although_the_client_goes_on_sending(
+    serve: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client in the middle of 64 MiB still gets the close frame, not a reset."""
+    monkeypatch.setattr("realtime_nb.server.wire.CLOSE_S", 60.0)  # a busy machine takes its time over so much
     caller = dial(serve())
     caller.until("session.created")
     with contextlib.suppress(ConnectionClosed):  # cut off in the middle
@@ -145,7 +148,7 @@ def test_a_client_that_never_reads_is_let_go_and_the_others_do_not_notice(serve:
 def raw_client(serving: Any) -> sockets.socket:
     """A WebSocket that is shaken hands with and then not read."""
     parts = urlsplit(serving.http)
-    raw = sockets.create_connection((parts.hostname, parts.port), timeout=5)
+    raw = sockets.create_connection((parts.hostname, parts.port), timeout=60)
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     lines = [
         "GET /v1/realtime?model=gpt-realtime-mini HTTP/1.1",
@@ -166,7 +169,7 @@ def frame(text: str) -> bytes:
     return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     """Wait for a state, and fail if it does not come."""
     end = time.monotonic() + seconds
     while not condition():
@@ -180,7 +183,7 @@ def test_garbage_instead_of_a_handshake_harms_nobody(serve: Any, dial: Any, garb
     serving = serve()
     parts = urlsplit(serving.http)
     for _ in range(30):
-        with sockets.create_connection((parts.hostname, parts.port), timeout=5) as raw:
+        with sockets.create_connection((parts.hostname, parts.port), timeout=60) as raw:
             raw.sendall(garbage)
     caller = dial(serving)
     caller.until("session.created")

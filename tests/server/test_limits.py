@@ -261,7 +261,7 @@ def test_bytes_of_a_body(serve: Any, beyond: int) -> None:
 
     serving = serve(ServerOptions(body_bytes=1000))
     url, body = f"{serving.http}/v1/realtime/client_secrets", b"{}".ljust(1000 + beyond)
-    status = httpx.post(url, content=body, headers=serving.headers, trust_env=False).status_code
+    status = httpx.post(url, content=body, headers=serving.headers, timeout=60, trust_env=False).status_code
     assert status == (413 if beyond > 0 else 200)
 
 
@@ -280,7 +280,7 @@ def test_calls_by_webrtc(serve: Any, beyond: int) -> None:
     async def scenario() -> list[int]:
         peers = [open_peer() for _ in range(2 + beyond)]
         try:
-            async with httpx.AsyncClient(base_url=serving.http, headers=headers, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=serving.http, headers=headers, timeout=60, trust_env=False) as http:
                 for peer in peers:
                     peer.createDataChannel(EVENTS)
                     peer.addTransceiver("audio")

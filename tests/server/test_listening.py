@@ -217,7 +217,7 @@ class Thinker(StubLlm):
         """Think, or answer."""
         if request.messages[-1].text.endswith("?"):
             self.thinking.set()
-            cancel.wait(10)
+            cancel.wait(60)
         yield from super().chat(request, cancel=cancel)
 
 
@@ -229,7 +229,7 @@ def test_speech_interrupts_the_thinking(serve: Any, dial: Any) -> None:
     caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     caller.send("response.create")
     caller.until("response.created")
-    assert llm.thinking.wait(5)
+    assert llm.thinking.wait(60)
     caller.speak()
     done = caller.until("response.done")["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
@@ -240,9 +240,9 @@ def test_speech_interrupts_the_thinking(serve: Any, dial: Any) -> None:
 
 def test_speech_over_an_answer_that_is_still_playing(serve: Any, dial: Any) -> None:
     """A completed answer that plays is not cancelled; a cough does not count, speech does; what is cut is unsaid."""
-    llm = StubLlm(lambda _: "one two three four five six seven eight nine ten")
+    llm = StubLlm(lambda _: "one two three four five six seven eight nine ten " * 20)
     caller = session(serve, dial, llm=llm, asr=StubAsr("Stop."))
-    item = caller.say("Count.")["output"][0]  # three seconds of sound, sent in no time
+    item = caller.say("Count.")["output"][0]  # a minute of sound, sent in no time
     caller.append(stub_speech(150) + silence(500))
     answered = caller.say("Go on.", conversation="none", input=[], output_modalities=["text"])
     assert answered["status"] == "completed"

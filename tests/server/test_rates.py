@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.protocol.limits import RateLimiter
+from realtime_nb.protocol.events import RateLimit
+from realtime_nb.protocol.limits import RateLimiter, RateRefusal
 from realtime_nb.server.catalog import rate_limiter
 
 ASIDE = {"conversation": "none", "output_modalities": ["text"]}
@@ -19,6 +20,24 @@ def spoken_to(serve: Any, dial: Any, rate: RateLimiter | None, **more: Any) -> A
     caller.until("session.created")
     caller.update(instructions="", output_modalities=["text"])
     return caller
+
+
+class ByHand(RateLimiter):
+    """A limit that fills up as the test says, not as the machine is quick."""
+
+    now = 0.0
+
+    def reserve(self, tokens: int, now: float) -> RateRefusal | None:
+        """Take them, by its own clock."""
+        return super().reserve(tokens, self.now)
+
+    def settle(self, reserved: int, used: int, now: float) -> None:
+        """Give them back, by its own clock."""
+        super().settle(reserved, used, self.now)
+
+    def rows(self, now: float) -> tuple[RateLimit, ...]:
+        """What is left, by its own clock."""
+        return super().rows(self.now)
 
 
 def ask(caller: Any, **response: Any) -> Any:
@@ -54,7 +73,7 @@ def test_a_tier_s_rows_show_what_was_used(serve: Any, dial: Any) -> None:
 
 def test_tokens_are_reserved_while_a_response_runs_and_given_back(serve: Any, dial: Any, slow_engine: Any) -> None:
     """What a running response may yet write is not another's to take; when it has ended it is."""
-    caller = spoken_to(serve, dial, RateLimiter(requests_per_min=100, tokens_per_min=6_000), engine=slow_engine)
+    caller = spoken_to(serve, dial, ByHand(requests_per_min=100, tokens_per_min=6_000), engine=slow_engine)
     caller.send("response.create", response={"max_output_tokens": 4_000})
     caller.until("response.output_text.delta")
     refused = ask(caller, max_output_tokens=4_000, input=[])
@@ -66,7 +85,8 @@ def test_tokens_are_reserved_while_a_response_runs_and_given_back(serve: Any, di
 
 def test_a_refused_response_names_the_wait_after_which_it_works(serve: Any, dial: Any) -> None:
     """Beyond the limit a response fails with the wait in words, as no ``error`` event; the bucket fills up again."""
-    caller = spoken_to(serve, dial, RateLimiter(requests_per_min=10_000, tokens_per_min=4_160))
+    limiter = ByHand(requests_per_min=10_000, tokens_per_min=4_160)
+    caller = spoken_to(serve, dial, limiter)
     ask(caller, input=words(60), max_output_tokens=200)
     refused = ask(caller, input=[], max_output_tokens=4_096)
     error = refused["status_details"]["error"]
@@ -75,14 +95,16 @@ def test_a_refused_response_names_the_wait_after_which_it_works(serve: Any, dial
     assert found
     assert 0 < float(found[1]) < 10
     assert refused["usage"]["total_tokens"] == 0
-    while ask(caller, input=[], max_output_tokens=4_096)["status"] != "completed":
-        pass
+    limiter.now += float(found[1]) - 0.1
+    assert ask(caller, input=[], max_output_tokens=4_096)["status"] == "failed"
+    limiter.now += 0.11  # the wait is told to three digits
+    assert ask(caller, input=[], max_output_tokens=4_096)["status"] == "completed"
     assert not caller.all("error")
 
 
 def test_requests_are_counted_for_all_sessions_together(serve: Any, dial: Any) -> None:
     """Two sessions of a server share its limits."""
-    serving = serve(rate=RateLimiter(requests_per_min=1, tokens_per_min=10**6))
+    serving = serve(rate=ByHand(requests_per_min=1, tokens_per_min=10**6))
     statuses = []
     for _ in range(2):
         caller = dial(serving)

@@ -25,7 +25,7 @@ def attach(dial: Any, serving: Any, name: str) -> Any:
     return peer
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     """Wait for a state, and fail if it does not come."""
     end = time.monotonic() + seconds
     while not condition():
@@ -108,7 +108,7 @@ def test_the_owner_s_end_ends_the_sidebands(serve: Any, dial: Any) -> None:
 
 def test_a_session_that_expires_tells_all_of_them(serve: Any, dial: Any) -> None:
     """At the end of its time every peer gets the error and the close code."""
-    serving, owner, name = open_session(serve, dial, limits=Limits(session_s=1.0))
+    serving, owner, name = open_session(serve, dial, limits=Limits(session_s=4.0))
     peer = attach(dial, serving, name)
     for each in (owner, peer):
         assert each.closed()[0] == 1001

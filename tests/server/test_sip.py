@@ -30,7 +30,7 @@ from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 from realtime_nb.wire.sdp import write_offer
 
 Talk = Callable[[PhoneLine], Awaitable[Any]]
-WAIT_S = 10.0
+WAIT_S = 60.0
 SPEECH = Audio.from_pcm16(stub_speech(800)).resample(RATE).samples
 
 
@@ -45,7 +45,7 @@ def call(serving: Any, talk: Talk, transport: str = "udp") -> Any:
     async def run() -> Any:
         line = await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]};transport={transport}", timeout_s=WAIT_S)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WAIT_S):
                 return await talk(line)
         finally:
             await line.hang_up()
@@ -143,7 +143,7 @@ class _Tone(StubTts):
 
 def test_speaking_up_silences_the_answer_and_cuts_the_conversation(serve: Any, dial: Any) -> None:
     """At speech_started what waits is dropped, and the item ends where the caller stopped hearing it."""
-    serving = serve(options(), stub_engine(tts=StubTts(seconds_per_word=3.0)))
+    serving = serve(options(), stub_engine(tts=StubTts(seconds_per_word=10.0)))
 
     async def talk(line: PhoneLine) -> Any:
         peer = await asyncio.to_thread(dial, serving, f"?call_id={next(iter(serving.hub.calls._calls))}")
@@ -156,11 +156,11 @@ def test_speaking_up_silences_the_answer_and_cuts_the_conversation(serve: Any, d
         return cut
 
     cut = call(serving, talk)
-    assert 300 <= cut["audio_end_ms"] <= 3_000
+    assert 300 <= cut["audio_end_ms"] <= 20_000  # of 40 s
 
 
 def test_twenty_five_calls_in_a_row_leave_nothing(serve: Any) -> None:
-    """No task, no descriptor, no port, no session."""
+    """No task, descriptor, port or session more than after the first, of which some may be ending yet."""
     serving = serve(options())
 
     async def talk(line: PhoneLine) -> None:
@@ -173,9 +173,9 @@ def test_twenty_five_calls_in_a_row_leave_nothing(serve: Any) -> None:
         call(serving, talk, transport)
     assert settled(serving)
     end = time.monotonic() + WAIT_S
-    while _held(serving) != before and time.monotonic() < end:
+    while any(now > then for now, then in zip(_held(serving), before, strict=True)):
+        assert time.monotonic() < end, (_held(serving), before)
         time.sleep(0.05)
-    assert _held(serving) == before
 
 
 def _held(serving: Any) -> tuple[int, int, int]:
@@ -186,7 +186,7 @@ def _held(serving: Any) -> tuple[int, int, int]:
 
     process = psutil.Process()
     ports = sum(one.type == socket.SOCK_DGRAM for one in process.net_connections("inet"))
-    return asyncio.run_coroutine_threadsafe(tasks(), serving.loop).result(5), process.num_fds(), ports
+    return asyncio.run_coroutine_threadsafe(tasks(), serving.loop).result(WAIT_S), process.num_fds(), ports
 
 
 def test_a_caller_who_vanishes_is_let_go(serve: Any) -> None:
@@ -222,7 +222,7 @@ def test_messages_beyond_the_rate_are_not_read_and_calls_beyond_the_cap_refused(
         flood.bind(("127.0.0.1", 0))
         for number in range(300):
             flood.sendto(_invite(number, flood.getsockname()[1]), ("127.0.0.1", serving.sip[1]))
-        flood.settimeout(2)
+        flood.settimeout(WAIT_S)
         answers = b""
         while b" 503 " not in answers:
             answers = await asyncio.to_thread(flood.recv, 4096)
@@ -255,10 +255,10 @@ def test_calls_over_a_bad_network_are_set_up_once_and_released(serve: Any, monke
     take, send = Phone._datagram, Phone._send
     monkeypatch.setattr(Phone, "_datagram", lambda *given: chance.random() < 0.2 or take(*given))
     monkeypatch.setattr(Phone, "_send", lambda *given: chance.random() < 0.2 or send(*given))
-    serving = serve(options(silence_s=2.0))
+    serving = serve(options(silence_s=12.0))  # time for an answer that is lost again and again
 
     async def one() -> bool:
-        line = await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}", timeout_s=20)
+        line = await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}", timeout_s=WAIT_S)
         await line.until(lambda: len(line.heard) > 5)
         await line.hang_up()
         return line.answered
@@ -274,7 +274,7 @@ def test_calls_over_a_bad_network_are_set_up_once_and_released(serve: Any, monke
 
 def test_a_stream_of_garbage_or_of_nothing_is_closed(serve: Any) -> None:
     """TCP peers that send no SIP, or nothing at all; a ping is answered, and OPTIONS in two pieces."""
-    serving = serve(options(idle_s=0.5))
+    serving = serve(options(idle_s=3.0))
     with socket.create_connection(serving.sip, timeout=WAIT_S) as garbage:
         garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert garbage.recv(1) == b""

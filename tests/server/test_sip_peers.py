@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from witness import Mirror, Reader, Witness, released
+from witness import WAIT_S, Mirror, Reader, Witness, released
 
 from realtime_nb.audio import Audio
 from realtime_nb.engine.base import Cancel
@@ -48,7 +48,7 @@ def serving(serve: Any) -> Any:
 def test_aiosipua_talks_with_the_model(serving: Any, dial: Any, tone_snr_db: Callable[..., float]) -> None:
     """A pip-only telephone: 35 dB and more each way, a spoken question answered in sound, keys told."""
     witness = Witness(serving, dial, keys=2)
-    heard = asyncio.run(_aiosipua(serving.sip))
+    heard = asyncio.run(_aiosipua(serving.sip, over=witness.over))
     witness.done()
     assert tone_snr_db(witness.kept, TONE_HZ) >= GOOD_DB
     assert tone_snr_db(heard, witness.hum_hz) >= GOOD_DB
@@ -64,7 +64,7 @@ def test_a_stranger_s_telephone_is_understood_and_answered_in_speech(
     serving = serve(ServerOptions(phone=PhoneOptions(port=0)), real_engine)
     reader = Reader(serving, dial)
     question = Audio.read(data / "question.wav").resample(RATE)
-    heard = asyncio.run(_aiosipua(serving.sip, question, enough=_spoken, patience_s=60.0))
+    heard = asyncio.run(_aiosipua(serving.sip, question, enough=_spoken, over=reader.over))
     assert "for your country" in reader.done(90).words.lower()
     said = real_engine.asr.transcribe(heard.resample(real_engine.asr.rate).samples, cancel=Cancel()).text
     assert len(said.split()) >= 3
@@ -85,9 +85,10 @@ async def _aiosipua(
     address: tuple[str, int],
     said: Audio = SAID,
     enough: Callable[[Audio], bool] = _loud,
-    patience_s: float = 5.0,
+    *,
+    over: Callable[[], bool],
 ) -> Audio:
-    """Call, speak, listen, press two keys, hang up; gives what was heard."""
+    """Call, speak, listen, press two keys, hang up when all was seen; gives what was heard."""
     from aiosipua.rtp_bridge import CallSession
     from aiosipua.sdp import parse_sdp
     from aiosipua.sdp_negotiate import build_sdp
@@ -107,20 +108,17 @@ async def _aiosipua(
     call = uac.send_invite("sip:alice@127.0.0.1", "sip:bob@127.0.0.1", address, offer)
     heard = bytearray()
     try:
-        await call.wait_answered(10)
+        await call.wait_answered(WAIT_S)
         answer = call.sdp_answer if not isinstance(call.sdp_answer, bytes) else parse_sdp(call.sdp_answer.decode())
         media = CallSession("127.0.0.1", rtp_port, answer)
         await media.start()
         media.on_audio = lambda pcm, _at: heard.extend(pcm)
         await _speak(media, said)
-        for _ in range(int(20 * patience_s)):
-            await asyncio.sleep(0.05)
-            if enough(Audio.from_pcm16(bytes(heard), RATE)):
-                break
+        await _until(lambda: enough(Audio.from_pcm16(bytes(heard), RATE)))
         media.send_dtmf("7")
         await asyncio.sleep(0.4)
         media.send_dtmf("#")
-        await asyncio.sleep(0.4)
+        await _until(over)
         call.hangup(uac)
         await asyncio.sleep(0.1)
         await media.close()
@@ -128,6 +126,13 @@ async def _aiosipua(
         uac.close()
         await wire.stop()
     return Audio.from_pcm16(bytes(heard), RATE)
+
+
+async def _until(state: Callable[[], bool]) -> None:
+    """Wait until something is so; what comes of it if it never is, is seen later."""
+    end = asyncio.get_running_loop().time() + WAIT_S
+    while not state() and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - of other threads
+        await asyncio.sleep(0.05)
 
 
 async def _speak(media: Any, said: Audio) -> None:

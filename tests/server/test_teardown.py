@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from realtime_nb.server.thread import serve_in_thread
 from realtime_nb.testing.stages import stub_engine
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     """Wait for a state, and fail if it does not come."""
     end = time.monotonic() + seconds
     while not condition():
@@ -31,9 +32,13 @@ def tasks_of(serving: Any) -> int:
     return done[0]
 
 
-def descriptors() -> int:
-    """How many files and sockets this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+def descriptors() -> set[str]:
+    """The files and sockets that this process has open."""
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # what lists them
+            found.add(f"{each.name} {each.readlink()}")
+    return found
 
 
 def in_no_turn(caller: Any) -> None:
@@ -66,18 +71,18 @@ def test_a_client_that_leaves_leaves_nothing(serve: Any, dial: Any, slow_engine:
     else:
         caller.socket.socket.shutdown(2)
     wait_for(lambda: serving.hub.sessions == 0)
-    wait_for(lambda: tasks_of(serving) == idle)
+    wait_for(lambda: tasks_of(serving) <= idle)
     wait_for(lambda: slow_engine.llm.running == 0)
 
 
 def test_a_server_that_ends_leaves_no_thread_and_no_socket() -> None:
     """After the block every thread of the server is gone, and so are its file descriptors."""
-    before = {thread.name for thread in threading.enumerate()}
+    before = set(threading.enumerate())  # those of earlier tests may end meanwhile
     files = descriptors()
     with serve_in_thread(stub_engine()):
         pass
-    assert {thread.name for thread in threading.enumerate()} == before
-    assert descriptors() == files
+    assert set(threading.enumerate()) <= before
+    assert descriptors() <= files
 
 
 def test_a_server_ends_although_clients_stay(dial: Any, slow_engine: Any) -> None:
@@ -88,24 +93,24 @@ def test_a_server_ends_although_clients_stay(dial: Any, slow_engine: Any) -> Non
             caller.until("session.created")
         in_answer(callers[0])
         begun = time.monotonic()
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 20
     assert [caller.closed()[0] for caller in callers] == [1012] * 3
     assert slow_engine.llm.running == 0
 
 
 def test_many_sessions_after_one_another_leave_nothing(serve: Any, dial: Any) -> None:
-    """Fifty sessions with a turn each, and the server has as many tasks, threads and descriptors as after the first."""
+    """Fifty sessions with a turn each, and the server has no more tasks, threads and descriptors than before them."""
     serving = serve(ServerOptions())
+    idle, files = tasks_of(serving), len(descriptors())
 
-    def one() -> tuple[int, int, int]:
+    def one() -> int:
         caller = dial(serving)
         caller.until("session.created")
         assert caller.works()
         caller.socket.close()
         wait_for(lambda: serving.hub.sessions == 0)
-        return tasks_of(serving), descriptors(), threading.active_count()
+        return threading.active_count()
 
-    first = one()
-    counts = [one() for _ in range(50)]
-    assert counts[-1][:2] == first[:2]
-    assert counts[-1][2] <= first[2] + 2 * serving.hub.options.sessions  # the pool's threads, started as needed
+    threads = [one() for _ in range(51)]
+    wait_for(lambda: tasks_of(serving) <= idle and len(descriptors()) <= files)
+    assert threads[-1] <= threads[0] + 2 * serving.hub.options.sessions  # the pool's threads, started as needed

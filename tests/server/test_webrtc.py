@@ -7,6 +7,7 @@ import base64
 import inspect
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import aiortc.rtcrtpreceiver
-from rtc import LOOPBACK, STORY, Rtc, eventually, post, released, talk
+from rtc import LOOPBACK, STORY, WAIT_S, Rtc, eventually, post, released, talk
 
 from realtime_nb.server.options import ServerOptions
-from realtime_nb.testing.stages import stub_speech
+from realtime_nb.testing.stages import StubTts, stub_engine, stub_speech
 from realtime_nb.webrtc import MAX_MESSAGE_BYTES
 from realtime_nb.webrtc.peer import PREFETCH, offer, without_names
 
@@ -51,7 +52,7 @@ def test_a_caller_is_heard_and_answered_aloud(serve: Any) -> None:
 
 def test_speaking_over_the_answer_silences_it_and_truncates_at_the_server(serve: Any, dial: Any) -> None:
     """The answer stops; what was not heard leaves the conversation, by what the server has sent, not by what we say."""
-    serving = serve()
+    serving = serve(engine=stub_engine(tts=StubTts(seconds_per_word=3.0)))
 
     async def scenario(rtc: Rtc) -> None:
         side = dial(serving, f"?call_id={rtc.name}")
@@ -62,7 +63,7 @@ def test_speaking_over_the_answer_silences_it_and_truncates_at_the_server(serve:
         cleared = await rtc.until("output_audio_buffer.cleared")
         assert cleared["response_id"] == begun["response_id"]
         cut = await rtc.until("conversation.item.truncated")
-        assert 300 <= cut["audio_end_ms"] < 3_000
+        assert 300 <= cut["audio_end_ms"] < 20_000  # of 45 s
         told = await asyncio.to_thread(side.until, "conversation.item.truncated")
         assert told["audio_end_ms"] == cut["audio_end_ms"]
         assert not any(event["type"] == "conversation.item.truncate" for event in rtc.events)
@@ -188,7 +189,7 @@ def test_twenty_five_calls_leave_nothing_behind(serve: Any) -> None:
         async def tasks() -> int:
             return len(asyncio.all_tasks())
 
-        counted = asyncio.run_coroutine_threadsafe(tasks(), serving.loop).result(5)
+        counted = asyncio.run_coroutine_threadsafe(tasks(), serving.loop).result(WAIT_S)
         ports = [each for each in process.net_connections("udp") if each.status == "NONE"]
         return counted, process.num_fds(), len(ports)
 
@@ -196,12 +197,15 @@ def test_twenty_five_calls_leave_nothing_behind(serve: Any) -> None:
     before = left()
     for _ in range(24):
         talk(serving, scenario)
-    assert left() == before
+    end = time.monotonic() + WAIT_S
+    while any(now > then for now, then in zip(left(), before, strict=True)):
+        assert time.monotonic() < end, (left(), before)
+        time.sleep(0.05)
 
 
 def test_a_killed_caller_is_released(serve: Any) -> None:
     """A peer that dies without a word is noticed by its silence; ICE alone would take half a minute."""
-    serving = serve(ServerOptions(rtc_silence_s=2.0))
+    serving = serve(ServerOptions(rtc_silence_s=3.0))
     assert ServerOptions().rtc_silence_s <= 10
     shown = serving.token.reveal()
     child = subprocess.Popen([sys.executable, RTC, serving.http, shown], stdout=subprocess.PIPE)
@@ -212,12 +216,12 @@ def test_a_killed_caller_is_released(serve: Any) -> None:
     finally:
         child.kill()
         child.wait()
-    asyncio.run(eventually(released(serving), 6))
+    asyncio.run(eventually(released(serving), 25))
 
 
 def test_an_offer_that_nobody_takes_up_is_released(serve: Any) -> None:
     """Who is answered and never calls holds a place no longer than one who died."""
-    serving = serve(ServerOptions(rtc_silence_s=1.0, rtc_calls=1))
+    serving = serve(ServerOptions(rtc_silence_s=3.0, rtc_calls=1))
 
     async def offered() -> tuple[int, int]:
         rtc = Rtc()
@@ -226,7 +230,7 @@ def test_an_offer_that_nobody_takes_up_is_released(serve: Any) -> None:
             headers = {**serving.headers, "Content-Type": "application/sdp"}
             status, _, _ = await asyncio.to_thread(post, serving.http, body, headers)
             held = len(serving.hub.calls)
-            await eventually(released(serving), 6)
+            await eventually(released(serving), 25)
             return status, held
         finally:
             await rtc.close()
@@ -236,10 +240,10 @@ def test_an_offer_that_nobody_takes_up_is_released(serve: Any) -> None:
 
 def test_a_quiet_caller_is_no_dead_one(serve: Any) -> None:
     """Who says nothing and writes nothing stays connected."""
-    serving = serve(ServerOptions(rtc_silence_s=1.5))
+    serving = serve(ServerOptions(rtc_silence_s=3.0))
 
     async def scenario(rtc: Rtc) -> None:
-        await asyncio.sleep(3)
+        await asyncio.sleep(5)
         assert (await rtc.say("Hello"))["status"] == "completed"
 
     talk(serving, scenario)

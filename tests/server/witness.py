@@ -11,7 +11,7 @@ from realtime_nb.audio import Audio
 
 __all__ = ["WAIT_S", "Mirror", "Reader", "Witness", "released"]
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Witness:
@@ -46,6 +46,10 @@ class Witness:
         peer.send("conversation.item.retrieve", item_id=item)
         content = peer.until("conversation.item.retrieved")["item"]["content"][0]
         return Audio.from_wire(base64.b64decode(content["audio"]), self.codec)
+
+    def over(self) -> bool:
+        """Whether it has seen all, or stumbled."""
+        return not self._thread.is_alive()
 
     def done(self, within_s: float = WAIT_S) -> Self:
         """What it saw, once it has seen all."""

@@ -53,7 +53,7 @@ def speak(server: ScriptedServer, session: rt.Session, *, item_id: str = "item_s
 
 def until(session: rt.Session, state: Callable[[], object]) -> Any:
     """Wait until an event has led to this."""
-    return call_on(session.actor.loop, session.actor.link.until(state, 5))
+    return call_on(session.actor.loop, session.actor.link.until(state, 60))
 
 
 def detection(server: ScriptedServer) -> Any:
@@ -162,7 +162,7 @@ def test_a_response_nobody_asked_for_is_fenced(begin: Begin) -> None:
     details = {"type": "cancelled", "reason": "client_cancelled"}
     server.push({"type": "response.done", "response": {**response, "status": "cancelled", "status_details": details}})
     with pytest.raises(errors.BudgetExceeded):
-        until(session, lambda: session.actor.book.turns)[0].wait(5)
+        until(session, lambda: session.actor.book.turns)[0].wait(60)
 
 
 def test_a_stream_is_asked_for_within_a_budget(begin: Begin) -> None:

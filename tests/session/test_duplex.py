@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -68,10 +69,12 @@ class Stage:
         with self.changed:
             self.changed.notify_all()
 
-    def until(self, state: Callable[[], Any], timeout_s: float = 5.0) -> None:
-        """Wait until something is so."""
+    def until(self, state: Callable[[], Any], timeout_s: float = 60.0) -> None:
+        """Wait until something is so, of the talk or of what it stands on."""
+        end = time.monotonic() + timeout_s
         with self.changed:
-            assert self.changed.wait_for(state, timeout_s), (self.duplex.now, self.page.played, self.sent)
+            while not self.changed.wait_for(state, 0.1):
+                assert time.monotonic() < end, (self.duplex.now, self.page.played, self.sent)
 
     @property
     def sent(self) -> list[str]:

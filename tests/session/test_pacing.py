@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -173,7 +174,7 @@ def limits(remaining: int) -> dict[str, Any]:
 
 def rt_until(session: rt.Session, state: Callable[[], object]) -> None:
     """Wait until an event has led to this."""
-    call_on(session.actor.loop, session.actor.link.until(state, 5))
+    call_on(session.actor.loop, session.actor.link.until(state, 60))
 
 
 def test_a_response_waits_and_says_so() -> None:
@@ -194,7 +195,13 @@ def test_an_interrupt_ends_the_wait() -> None:
     """The kernel's Interrupt leaves the line at once, and the session is usable."""
     server, session = paced(Reply("Hello."))
     with server, session:
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+        def press() -> None:
+            while not any(turn.waits for turn in session.actor.book.turns):
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=press).start()
         with pytest.raises(KeyboardInterrupt):
             session.say("Hello.")
         assert server.of_type("response.create") == []

@@ -35,7 +35,7 @@ def told(record: CallRecord) -> dict[str, str]:
 @pytest.fixture
 def box() -> ToolBox:
     """A box of small functions."""
-    box = ToolBox(timeout_s=0.05)
+    box = ToolBox(timeout_s=60)
 
     @box.add
     def add(a: float, b: float) -> float:
@@ -123,11 +123,12 @@ def test_unknown_functions_are_told(box: ToolBox) -> None:
 def test_slow_functions_are_given_up(box: ToolBox) -> None:
     """A function that takes too long is told as such, plain or coroutine, and holds nothing up."""
     release = threading.Event()
+    box.timeout_s = 0.05
 
     @box.add
     def hang() -> None:
         """Hang."""
-        release.wait(10)
+        release.wait(60)
 
     @box.add
     async def sleep() -> None:
@@ -144,13 +145,13 @@ def test_slow_functions_are_given_up(box: ToolBox) -> None:
 
 def test_calls_run_at_the_same_time() -> None:
     """The calls of one response do not wait for each other."""
-    box = ToolBox(timeout_s=10)
+    box = ToolBox(timeout_s=60)
     both = threading.Barrier(2)
 
     @box.add
     def meet(name: str) -> str:
         """Wait for the other."""
-        both.wait(10)
+        both.wait(60)
         return name
 
     records = run(box, call("meet", '{"name": "a"}', "1"), call("meet", '{"name": "b"}', "2"))
@@ -202,7 +203,6 @@ def test_cancelling_cancels_the_functions(box: ToolBox) -> None:
     """When the turn is interrupted, a coroutine function is cancelled."""
     events: list[str] = []
     began = asyncio.Event()
-    box.timeout_s = 10
 
     @box.add
     async def wait() -> None:

@@ -26,7 +26,7 @@ from realtime_nb.portal import call_on, portal
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.session.page_call import PageCall
-from realtime_nb.testing.stages import StubAsr, stub_engine, stub_speech
+from realtime_nb.testing.stages import StubAsr, StubTts, stub_engine, stub_speech
 from realtime_nb.transports.addresses import sideband_url
 from realtime_nb.transports.webrtc import WebRtcTransport, open_webrtc
 from realtime_nb.transports.webrtc_heard import Heard
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from realtime_nb.engine.build import Engine
 
 STORY = "Tell me a long story about a river and a boat and the sea."
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 # ---------------------------------------------------------------- what is heard, without a network
@@ -147,7 +147,7 @@ def opened() -> Iterator[Open]:
             engine = engine or stub_engine(asr=StubAsr("hello there"))
             serving = stack.enter_context(serve_in_thread(engine, options))
             key = serving.token.reveal() if serving.token else None
-            session = rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=15, **config)
+            session = rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=WAIT_S, **config)
             stack.callback(gone, serving)
             stack.callback(session.close)
             return session, serving
@@ -193,13 +193,13 @@ def test_a_spoken_turn_is_heard_and_kept(opened: Open) -> None:
 
 def test_speaking_over_an_answer_cuts_it(opened: Open) -> None:
     """The server cuts the answer where it was heard; turn and frames say so, and nobody sent a truncate."""
-    session, _ = opened()
+    session, _ = opened(stub_engine(tts=StubTts(seconds_per_word=3.0)))
     session.send({"type": "conversation.item.create", "item": user(STORY)})
     session.send({"type": "response.create"})
     until(lambda: len(session.turns) and session.turns["first_audio_ms"].notna().any())
     session.append(stub_speech(600) + bytes(48 * 600), rate=24_000)
     cut = until(lambda: session.turns["interrupted_at_ms"].dropna().tolist())
-    assert 0 < cut[0] < 3_000
+    assert 0 < cut[0] < 20_000  # of 45 s
     types = set(session.events["type"])
     assert "output_audio_buffer.cleared" in types
     assert "conversation.item.truncate" not in types
@@ -212,12 +212,12 @@ def user(text: str) -> dict[str, Any]:
 
 def test_interrupting_stops_what_is_heard(opened: Open) -> None:
     """``interrupt()`` ends a turn whose answer is done at the server and still sounds."""
-    session, _ = opened()
+    session, _ = opened(stub_engine(tts=StubTts(seconds_per_word=3.0)))
     session.send({"type": "conversation.item.create", "item": user(STORY)})
     session.send({"type": "response.create"})
     until(lambda: len(session.turns) and session.turns["first_audio_ms"].notna().any())
     session.interrupt()
-    assert until(lambda: session.turns["interrupted_at_ms"].dropna().tolist())[0] < 3_000
+    assert until(lambda: session.turns["interrupted_at_ms"].dropna().tolist())[0] < 20_000
     assert session.say("Hello").text == "You said: Hello."
 
 
@@ -240,7 +240,7 @@ def test_a_picture_too_large_for_the_channel_goes_by_a_sideband(opened: Open) ->
     call_id = next(iter(serving.hub.calls._calls))
     with connect(sideband_url(serving.url, call_id), additional_headers=serving.headers, max_size=None) as side:
         side.send(json.dumps({"type": "conversation.item.retrieve", "item_id": session.history["item_id"].iloc[0]}))
-        while (found := json.loads(side.recv(5)))["type"] != "conversation.item.retrieved":
+        while (found := json.loads(side.recv(WAIT_S)))["type"] != "conversation.item.retrieved":
             pass
     assert len(found["item"]["content"][1]["image_url"]) > MAX_MESSAGE_BYTES
     assert session.history["role"].tolist() == ["user", "assistant"]
@@ -262,14 +262,14 @@ def test_twenty_five_sessions_in_a_row_leave_nothing_behind() -> None:
         async def count() -> int:
             return len(asyncio.all_tasks())
 
-        return asyncio.run_coroutine_threadsafe(count(), loop).result(5)
+        return asyncio.run_coroutine_threadsafe(count(), loop).result(WAIT_S)
 
     with serve_in_thread(stub_engine()) as serving:
         assert serving.token is not None
         key = serving.token.reveal()
 
         def call() -> None:
-            with rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=15) as session:
+            with rt.connect(serving.url, api_key=key, transport="webrtc", log=False, timeout_s=WAIT_S) as session:
                 session.send({"type": "input_audio_buffer.clear"})
             gone(serving)
 
@@ -281,7 +281,7 @@ def test_twenty_five_sessions_in_a_row_leave_nothing_behind() -> None:
         before = held()
         for _ in range(24):
             call()
-        until(lambda: held() == before)
+        until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
 
 
 def test_a_refusal_names_the_place_and_not_the_key() -> None:
@@ -329,6 +329,12 @@ def by_websocket(serving: Serving) -> rt.Session:
     return rt.connect(serving.url, api_key=serving.token.reveal(), log=False, instructions="Be brief.")
 
 
+def played_ms(serving: Serving) -> float:
+    """How far the answer of the one call was played."""
+    call = next(iter(serving.hub.calls._calls.values()))
+    return max((part.played / 48 for track in call._live.speaker._tracks for part in track.parts), default=0.0)
+
+
 def test_a_page_calls_with_a_secret_and_the_session_follows() -> None:
     """The call has the session's settings; the session goes on by its sideband, cuts it, and ends it."""
     with serve_in_thread(stub_engine()) as serving:
@@ -344,7 +350,7 @@ def test_a_page_calls_with_a_secret_and_the_session_follows() -> None:
         session.send({"type": "conversation.item.create", "item": user(STORY)})
         session.send({"type": "response.create"})
         until(lambda: "output_audio_buffer.started" in set(session.events["type"]))
-        time.sleep(0.8)  # some words are heard
+        until(lambda: played_ms(serving) > 800)  # some words are heard
         page.call.happened({"t": "stop", "page": "p"})
         until(lambda: session.turns["interrupted_at_ms"].notna().any())
         until(lambda: "conversation.item.retrieved" in set(session.events["type"]))
@@ -374,7 +380,7 @@ def test_a_call_begins_a_conversation() -> None:
 def test_a_spoken_question_is_answered_in_speech(opened: Open, real_engine: Engine, data: Path) -> None:
     """Real speech through Opus to a real engine: its words are right, and the answer is spoken."""
     session, _ = opened(real_engine)
-    turn = session.say(rt.Audio.read(data / "question.wav").chunks(), timeout_s=60)
+    turn = session.say(rt.Audio.read(data / "question.wav").chunks(), timeout_s=WAIT_S)
     assert "for your country" in session.turns["input"].iloc[-1].lower()
     assert turn.text
     assert turn.audio.duration_s > 0.5

@@ -12,7 +12,7 @@ from realtime_nb.testing.stages import StubLlm, stub_engine, stub_speech
 
 from .conftest import LIMIT, Kitchen, Session, answer, cook, item, types
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 
 # ---------------------------------------------------------------- lists
@@ -128,10 +128,10 @@ def test_a_tool_that_fails(begin: Session, tool: str) -> None:
 
 def test_a_tool_that_takes_too_long(begin: Session, kitchen: Kitchen) -> None:
     """A tool has so much time, then it is let go and the call fails."""
-    caller = begin(ServerOptions(mcp_s=2.0))
+    caller = begin(ServerOptions(mcp_s=6.0))
     call = item(caller.say("Please simmer it."), "mcp_call")
-    assert call["error"] == {"type": "http_error", "code": 504, "message": "No answer came within 2 s."}
-    assert kitchen.let_go.wait(10)
+    assert call["error"] == {"type": "http_error", "code": 504, "message": "No answer came within 6 s."}
+    assert kitchen.let_go.wait(60)
 
 
 def simmering(begin: Session, kitchen: Kitchen) -> Any:
@@ -141,7 +141,7 @@ def simmering(begin: Session, kitchen: Kitchen) -> Any:
     caller.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     caller.send("response.create")
     caller.until("response.mcp_call.in_progress")
-    assert kitchen.simmers.wait(30)
+    assert kitchen.simmers.wait(60)
     return caller
 
 
@@ -152,7 +152,7 @@ def test_a_stopped_response_stops_its_tool(begin: Session, kitchen: Kitchen) -> 
     done = caller.until("response.done")["response"]
     assert (done["status"], item(done, "mcp_call")["status"]) == ("cancelled", "incomplete")
     assert len(caller.all("response.mcp_call.failed")) == 1
-    assert kitchen.let_go.wait(10)
+    assert kitchen.let_go.wait(60)
     assert caller.works()
 
 
@@ -165,7 +165,7 @@ def test_a_cough_does_not_stop_a_tool(begin: Session, kitchen: Kitchen) -> None:
     assert started["audio_start_ms"] == pytest.approx(650 - 300, abs=64)
     done = caller.until("response.done")["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
-    assert kitchen.let_go.wait(10)
+    assert kitchen.let_go.wait(60)
 
 
 # ---------------------------------------------------------------- approval

@@ -17,7 +17,7 @@ from realtime_nb.server.serving import bind
 from ..test_teardown import tasks_of, wait_for  # noqa: TID252 -- tests are no package to import from
 from .conftest import TOKEN, Kitchen, Session, item, types
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 NOBODY = [
     ({"server_url": "http://127.0.0.1:9/mcp"}, "The server could not be reached"),
@@ -117,5 +117,5 @@ def test_a_session_with_tools_leaves_nothing(begin: Session, kitchen: Kitchen) -
     caller.until("response.mcp_call.in_progress")
     wait_for(lambda: [method for _, method in kitchen.asked].count("tools/call") == 2)
     caller.socket.close()
-    assert kitchen.let_go.wait(10)
+    assert kitchen.let_go.wait(60)
     wait_for(lambda: tasks_of(caller.serving) <= 3)

@@ -94,7 +94,7 @@ class Peer:
         line = self._process.stdout.readline()
         done: dict[str, Any] = json.loads(line or "null") or {"errors": ["the client has ended"]}
         if done["errors"]:
-            self._process.wait(10)
+            self._process.wait(60)
             pytest.fail("\n".join([*done["errors"], "its log ends:", self._log.read_text()[-3000:]]))
         return done
 
@@ -103,7 +103,7 @@ class Peer:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
 
@@ -126,7 +126,7 @@ def pupil(request: ChatRequest) -> str | Call:
     if "weather" in last.text and request.tools:
         return Call("get_weather", {"city": "Paris"})
     if "long letter" in last.text:
-        return " ".join(f"On day {day} it rained." for day in range(1, 101))
+        return " ".join(f"On day {day} it rained." for day in range(1, 301))
     if word := re.search(r"say the word (\w+)", last.text):
         return f"{word[1]}."
     if "What is my cat" in last.text and (name := re.search(r"cat is called (\w+)", said)):
@@ -243,7 +243,7 @@ def hold(peer: Peer, engine: Any, serve: Any) -> Callable[..., Talk]:
             "modality": modality,
             "tools": tools,
             "steps": steps,
-            "timeout_s": 40 if is_stub else 150,
+            "timeout_s": 100 if is_stub else 150,
         }
         talk = Talk(**peer.do(job), wire=wire, contexts=llm.contexts)
         refused = {event["error"]["code"] for event in wire.all("error")}
