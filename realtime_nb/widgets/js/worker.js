@@ -37,7 +37,7 @@ export function dialSocket(route, on) {
  * @param {Dial} dial
  */
 export function runLink(port, dial) {
-  const PATIENCE_MS = 2500; // for one route, until it says welcome
+  const PATIENCE_MS = 5000; // for one route, until it says welcome: a busy machine, or one far away, takes its time
   const MOST_WAITING = 192_000; // bytes of sound not yet sent: 4 s; what comes then is dropped and told
   const MOST_KEPT = 250; // chunks kept while the way is lost: 5 s
   /** @type {Socket | null} */

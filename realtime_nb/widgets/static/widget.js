@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: c7467874fc966d01a28a49682fb911e833368d24ef05b205944a50d4b11d9055
+// sources: fe2bc8f5255ee6f8533268f930b22a326fcd30849ea8bb55e85b0b6b718e0bee
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -210,7 +210,7 @@ function dialSocket(route, on) {
   };
 }
 function runLink(port, dial) {
-  const PATIENCE_MS = 2500;
+  const PATIENCE_MS = 5e3;
   const MOST_WAITING = 192e3;
   const MOST_KEPT = 250;
   let socket = null;
