@@ -6,6 +6,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +25,11 @@ DATA = Path(__file__).parent / "data"
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # how long an example takes says what else the machine does
 os.environ["REALTIME_NB_LOG"] = "0"  # for child processes, too: no test writes to the folder of whoever runs it
-BROWSER = "tests/browser/"
-LONGEST = (BROWSER, "tests/notebooks/", "tests/engine/", "tests/server/", "tests/cassette/", "tests/test_readme.py")
-"""What takes its time, the longest first: begun last, one worker would sit over it while the others are done."""
+BROWSER = ("tests/browser/",)
+ENGINE = ("tests/notebooks/test_lessons.py", "tests/engine/", "tests/server/peers/", "tests/e2e/")
+"""Where the engine answers most of the time, the longest first."""
+LONGEST = (*BROWSER, *ENGINE, "tests/server/", "tests/cassette/", "tests/notebooks/", "tests/test_readme.py")
+"""What takes its time: begun last, one worker would sit over it while the others are done."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,15 +40,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Give a file of tests to one worker, and all browser tests to one: two browsers would take each other's time."""
+    """Give a file to one worker, the browser's to one and the engine's to one: two would take each other's time."""
     from xdist.scheduler import LoadFileScheduling
 
-    class OneBrowser(LoadFileScheduling):
+    class Lanes(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+            return next(
+                (lane[0] for lane in (BROWSER, ENGINE) if nodeid.startswith(lane)), super()._split_scope(nodeid)
+            )
 
     config.option.loadscopereorder = False  # by how many tests a file has
-    return OneBrowser(config, log)
+    return Lanes(config, log)
+
+
+@pytest.fixture
+def only_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Change what one of our modules sees of another: a server that runs in this process must not see it."""
+
+    def change(module: ModuleType, name: str, **names: Any) -> None:
+        monkeypatch.setattr(module, name, SimpleNamespace(**{**vars(getattr(module, name)), **names}))
+
+    return change
 
 
 @pytest.fixture(scope="session")

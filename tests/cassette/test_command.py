@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import realtime_nb as rt
+from realtime_nb import replay
 from realtime_nb.cli import main
 from realtime_nb.testing.server import Reply, ScriptedServer
 
@@ -48,11 +50,11 @@ def test_a_script_gets_one_object_a_session(recorded: Recorded, capsys: pytest.C
 
 
 def test_real_speed_waits_as_long_as_it_took(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recorded: Recorded, only_in: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``--speed real`` by the cassette's clock, ``2x`` half of it, and by default nobody waits."""
     waits: list[float] = []
-    monkeypatch.setattr("realtime_nb.replay.time.sleep", waits.append)
+    only_in(replay, "time", sleep=waits.append)
     took_s = float(recorded[1].frames["events"].t_s.iloc[-1])
     for speed, factor in (("real", 1.0), ("2x", 0.5), ("fast", 0.0)):
         waits.clear()

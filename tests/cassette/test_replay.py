@@ -7,7 +7,6 @@ import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import realtime_nb as rt
 from realtime_nb import errors, local
 from realtime_nb.connecting import aconnect
 from realtime_nb.testing.server import Reply, ScriptedServer
+from realtime_nb.transports import cassette
 
 Recorded = tuple[Path, Any]
 Kit = Any
@@ -123,7 +123,7 @@ def test_what_the_recording_waits_for_is_told(recorded: Recorded, monkeypatch: p
 
 
 # ---------------------------------------------------------------- time
-def test_real_speed_takes_as_long_as_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_speed_takes_as_long_as_it_took(tmp_path: Path, only_in: Callable[..., None]) -> None:
     """``speed=real`` waits before each event as then, ``2x`` half of it, ``20ms`` so long each, ``fast`` not at all."""
     folder = tmp_path / "talk.cassette"
     with ScriptedServer(Reply("One ", "two."), Reply("More.")) as server, rt.connect(server.url) as session:
@@ -131,14 +131,13 @@ def test_real_speed_takes_as_long_as_it_took(tmp_path: Path, monkeypatch: pytest
             session.say("Count.")
         spent_s = float(session.events.t_s.iloc[-1])
     waits: dict[str, list[float]] = {}
-    real_sleep = asyncio.sleep
 
     async def sleep(seconds: float, result: object = None) -> object:
         waits[speed].append(seconds)
-        return await real_sleep(0, result)
+        return await asyncio.sleep(0, result)
 
-    monkeypatch.setattr("realtime_nb.transports.cassette.asyncio.sleep", sleep)
-    monkeypatch.setattr("realtime_nb.transports.cassette.time.monotonic", lambda: 0.0)
+    only_in(cassette, "asyncio", sleep=sleep)
+    only_in(cassette, "time", monotonic=lambda: 0.0)
     for speed in ("real", "2x", "20ms", "fast"):
         waits[speed] = []
         with rt.connect(f"cassette:{folder}?speed={speed}") as session:
@@ -172,18 +171,16 @@ def streamed(kit: Kit, stub_server: Open, tmp_path: Path) -> Recorded:
         return folder, kit.Seen(session, [turn])
 
 
-def test_a_live_stream_replays(kit: Kit, streamed: Recorded, no_network: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_stream_replays(kit: Kit, streamed: Recorded, no_network: None, only_in: Callable[..., None]) -> None:
     """Chunks, silence, voice detection, the answer and its latency are those of the recording, and nobody waits."""
     folder, seen = streamed
     waits: list[float] = []
-    real_sleep = asyncio.sleep
 
     async def sleep(seconds: float, result: object = None) -> object:
         waits.append(seconds)
-        return await real_sleep(seconds, result)
+        return await asyncio.sleep(seconds, result)
 
-    its_own = SimpleNamespace(**{**vars(asyncio), "sleep": sleep})  # the server's loop is in this process, too
-    monkeypatch.setattr("realtime_nb.transports.cassette.asyncio", its_own)
+    only_in(cassette, "asyncio", sleep=sleep)
     for _ in range(3):
         with rt.connect(f"cassette:{folder}") as session:
             seen.same(kit.Seen(session, [spoken(kit, session)]))

@@ -294,11 +294,10 @@ def test_calls_by_webrtc(serve: Any, beyond: int) -> None:
 
 
 @around
-def test_silence_of_a_call_by_webrtc(monkeypatch: pytest.MonkeyPatch, beyond: int) -> None:
+def test_silence_of_a_call_by_webrtc(monkeypatch: pytest.MonkeyPatch, only_in: Any, beyond: int) -> None:
     """A call whose peer is silent for so long is over; one that was silent a beat less is not."""
     peers = pytest.importorskip("realtime_nb.webrtc.peer", reason="calls by WebRTC need aiortc")
     silence_s = ServerOptions(rtc_silence_s=5.0).rtc_silence_s
-    begin = asyncio.sleep
 
     async def scenario() -> bool:
         clock = Clock()
@@ -307,16 +306,16 @@ def test_silence_of_a_call_by_webrtc(monkeypatch: pytest.MonkeyPatch, beyond: in
             clock.now += seconds
             if clock.now > silence_s + beyond:
                 await asyncio.Event().wait()
-            await begin(0)
+            await asyncio.sleep(0)
 
         async def nothing(_peer: object) -> int:
             return 7
 
-        monkeypatch.setattr(peers.asyncio, "sleep", beat)
+        only_in(peers, "asyncio", sleep=beat)
         monkeypatch.setattr(peers, "_packets_received", nothing)
         waiting = asyncio.ensure_future(peers.until_silent(SimpleNamespace(), silence_s))
         for _ in range(40):
-            await begin(0)
+            await asyncio.sleep(0)
         waiting.cancel()
         return waiting.done() and not waiting.cancelled()
 
