@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: fe2bc8f5255ee6f8533268f930b22a326fcd30849ea8bb55e85b0b6b718e0bee
+// sources: 375b49d1feabf0e98ed094e0bcc08b5e1d9dd7b9102632cb4238acef7e185b71
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2411,6 +2411,7 @@ var Booth = class _Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
+    this.unsent = [];
     this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
@@ -2449,6 +2450,7 @@ var Booth = class _Booth {
     const online = state.status === "open";
     if (online && !this.online && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
+    if (online) this.unsent.splice(0).forEach((text) => this.tell("type", { text }));
     const lost = online && this.owner && !state.owner;
     if (online) this.owner = state.owner;
     this.online = online;
@@ -2522,7 +2524,8 @@ var Booth = class _Booth {
   /** @param {string} text */
   type(text) {
     this.playback.resume();
-    this.tell("type", { text });
+    if (this.online) this.tell("type", { text });
+    else this.unsent.push(text);
   }
   /** Take microphone and sound over from another tab. */
   claim() {

@@ -5,18 +5,21 @@ import { Booth } from "../talk_booth.js";
 /** A booth in a tab that does not own the microphone, and has just asked for it. */
 function claimed() {
   const released = { count: 0 };
+  /** @type {any[]} */
+  const told = [];
   const booth = Object.assign(Object.create(Booth.prototype), {
     online: true,
+    unsent: [],
     owner: false,
     deaf: false,
     mic: "opening",
     capture: { release: () => released.count++ },
-    media: { send() {} },
-    playback: { flush() {} },
+    media: { send: (/** @type {any} */ header) => told.push(header) },
+    playback: { flush() {}, resume() {} },
     views: new Set(),
   });
   const note = (/** @type {boolean} */ owner) => booth.linked({ status: "open", owner });
-  return { booth, note, released };
+  return { booth, note, released, told };
 }
 
 test("a microphone that is being opened is not shut by news that came before the kernel's leave", () => {
@@ -30,4 +33,16 @@ test("a tab from which another one takes the microphone lets it go", () => {
   note(true);
   note(false);
   assert.deepEqual([booth.mic, released.count], ["off", 1]);
+});
+
+test("what is typed before there is a way to the kernel, or while it is lost, is said when there is one", () => {
+  const { booth, note, told } = claimed();
+  booth.linked({ status: "lost", owner: false });
+  booth.type("Which river?");
+  booth.type("And why?");
+  assert.deepEqual(told, []);
+  note(false);
+  note(false);
+  booth.type("Go on.");
+  assert.deepEqual(told.map(({ text }) => text), ["Which river?", "And why?", "Go on."]);
 });
