@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,13 @@ DATA = Path(__file__).parent / "data"
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # how long an example takes says what else the machine does
 os.environ["REALTIME_NB_LOG"] = "0"  # for child processes, too: no test writes to the folder of whoever runs it
-BROWSER = ("tests/browser/",)
-ENGINE = ("tests/notebooks/test_lessons.py", "tests/engine/", "tests/server/peers/", "tests/e2e/")
-"""Where the engine answers most of the time, the longest first."""
-LONGEST = (*BROWSER, *ENGINE, "tests/server/", "tests/cassette/", "tests/notebooks/", "tests/test_readme.py")
+LANES = (
+    ("tests/browser/",),
+    ("tests/notebooks/test_lessons.py", "tests/engine/test_llama.py"),
+    ("tests/server/peers/",),
+)
+"""What one worker has as a whole: the browser, the engine where it answers all the time, the clients of others."""
+LONGEST = (*chain(*LANES), "tests/server/", "tests/engine/", "tests/cassette/", "tests/notebooks/", "tests/test_readme")
 """What takes its time: begun last, one worker would sit over it while the others are done."""
 
 
@@ -40,14 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Give a file to one worker, the browser's to one and the engine's to one: two would take each other's time."""
+    """Give a file to one worker, and a lane to one: two browsers, or two brains, would take each other's time."""
     from xdist.scheduler import LoadFileScheduling
 
     class Lanes(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next(
-                (lane[0] for lane in (BROWSER, ENGINE) if nodeid.startswith(lane)), super()._split_scope(nodeid)
-            )
+            lanes = (lane[0] for lane in LANES if nodeid.startswith(lane))
+            return next(lanes, super()._split_scope(nodeid))
 
     config.option.loadscopereorder = False  # by how many tests a file has
     return Lanes(config, log)
