@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ from realtime_nb.engine.build import Engine
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.testing.stages import Answer, Call, StubAsr, StubLlm, StubVad, stub_engine, stub_speech
+
+sys.path.insert(0, str(Path(__file__).parent))  # what these tests share: rtc, waiting, witness
 
 Event = dict[str, Any]
 

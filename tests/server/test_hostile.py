@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import socket as sockets
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from waiting import wait_for
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
@@ -167,14 +167,6 @@ def raw_client(serving: Any) -> sockets.socket:
 def frame(text: str) -> bytes:
     """A client's text frame."""
     return Frame(Opcode.TEXT, text.encode()).serialize(mask=True)
-
-
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
-    """Wait for a state, and fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 100, b"A" * 100_000])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.server.options import ServerOptions
@@ -23,14 +23,6 @@ def attach(dial: Any, serving: Any, name: str) -> Any:
     peer = dial(serving, f"?call_id={name}")
     peer.until("session.created")
     return peer
-
-
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
-    """Wait for a state, and fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def test_a_sideband_is_shown_the_session_as_it_is(serve: Any, dial: Any) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from witness import WAIT_S, Mirror, Reader, Witness, released
 
 from realtime_nb.audio import Audio

@@ -10,18 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.thread import serve_in_thread
 from realtime_nb.testing.stages import stub_engine
-
-
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
-    """Wait for a state, and fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
 
 
 def tasks_of(serving: Any) -> int:

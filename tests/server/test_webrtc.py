@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import aiortc.rtcrtpreceiver
 from rtc import LOOPBACK, STORY, WAIT_S, Rtc, eventually, post, released, talk

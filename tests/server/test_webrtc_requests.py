@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 pytest.importorskip("aiortc", reason="calls by WebRTC need aiortc")
-sys.path.insert(0, str(Path(__file__).parent))
 
 from aiortc import RTCSessionDescription
 from rtc import LOOPBACK, WAIT_S, Rtc, form, post, released, secret, talk
