@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 CHILD = str(Path(__file__).parent / "child.py")
 TOKEN = "the-parents-token"
@@ -167,3 +171,29 @@ def test_nothing_listens_beyond_this_machine() -> None:
         reports(process, "ready")
         listening = [c for c in psutil.Process(process.pid).net_connections("inet") if c.status == "LISTEN"]
         assert [connection.laddr.ip for connection in listening] == ["127.0.0.1"]
+
+
+def peak_bytes(process: subprocess.Popen[str]) -> int:
+    """The most memory that a process ever had."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a process's peak of memory is read in Linux's /proc")
+def test_a_deflate_bomb_costs_nothing() -> None:
+    """300 MB that compress to 300 kB are cut off at the limit of 16 MiB, and never were in the server's memory."""
+    with started("--child") as process:
+        url = reports(process, "ready")[-1]["ready"]["url"]
+        with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None) as socket:
+            assert json.loads(socket.recv(timeout=END_S))["type"] == "session.created"
+            assert socket.response is not None
+            assert "permessage-deflate" in socket.response.headers["Sec-WebSocket-Extensions"]
+            before = peak_bytes(process)
+            with contextlib.suppress(ConnectionClosed):  # cut off in the middle
+                socket.send(itertools.repeat(" " * 1_000_000, 300))
+            with pytest.raises(ConnectionClosed) as caught:
+                socket.recv(timeout=END_S)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1009
+        assert peak_bytes(process) - before < 60_000_000  # 17.6 MB were measured
