@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from realtime_nb.audio import Audio
+from realtime_nb.audio.pcm import Samples
 from realtime_nb.portal import call_on, portal
 from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 
@@ -96,13 +97,15 @@ class DialledCall:
         Raises
         ------
         TimeoutError
-            When nothing was said.
+            When nothing was said, or it does not fall silent.
+        ConnectionClosed
+            The call is over, and nothing more was said.
         """
         start, tail = self._read, int(quiet_s * RATE)
 
         def spoken() -> bool:
-            sound = np.abs(joined(self._line.heard[start:]))
-            return bool(sound.max(initial=0) > LOUD and sound[-tail:].max(initial=0) < LOUD) or not self.is_up
+            sound = joined(self._line.heard[start:])
+            return (_is_loud(sound) and not _is_loud(sound[-tail:])) or not self.is_up
 
         async def listen() -> None:
             async with asyncio.timeout(timeout_s):
@@ -110,7 +113,10 @@ class DialledCall:
 
         call_on(self._loop, listen())
         self._read = len(self._line.heard)
-        return Audio(joined(self._line.heard[start : self._read]), RATE)
+        heard = Audio(joined(self._line.heard[start : self._read]), RATE)
+        if not self.is_up and not _is_loud(heard.samples):
+            self._line.check()
+        return heard
 
     def press(self, keys: str) -> None:
         """Press keys.
@@ -149,6 +155,10 @@ class DialledCall:
 
     def __repr__(self) -> str:
         return f"<DialledCall {self.target} {'up' if self.is_up else 'over'}>"
+
+
+def _is_loud(sound: Samples) -> bool:
+    return bool(np.abs(sound).max(initial=0) > LOUD)
 
 
 def dial(target: str, *, timeout_s: float = 30.0) -> DialledCall:

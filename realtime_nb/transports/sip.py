@@ -30,6 +30,8 @@ SIP_PORT = 5060
 BYE_S = 1.0
 """How long the other end may take to hear that it is over."""
 
+_OVER = {"hangup": "the other end hung up", "local": "it was hung up here"}
+
 _DECODE: dict[Codec, Callable[[bytes], Samples]] = {"PCMU": decode_ulaw, "PCMA": decode_alaw}
 _ENCODE: dict[Codec, Callable[[Samples], bytes]] = {"PCMU": encode_ulaw, "PCMA": encode_alaw}
 
@@ -99,7 +101,7 @@ class PhoneLine:
     # ------------------------------------------------------------ talking
     def say(self, samples: Samples) -> int:
         """Say this after what waits already; gives the mark that :meth:`said` waits for."""
-        self._check()
+        self.check()
         self._to_say += _ENCODE[self._codec](samples)
         return self._said_at + len(self._to_say)
 
@@ -109,7 +111,7 @@ class PhoneLine:
 
     def press(self, keys: str) -> None:
         """Press keys."""
-        self._check()
+        self.check()
         assert self._line is not None  # noqa: S101 - the call is up
         self._line.press(keys)
 
@@ -151,9 +153,11 @@ class PhoneLine:
         self._beat_at = self._loop.call_at(line.deadline, self._beat)
 
     # ------------------------------------------------------------ its end
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise :class:`ConnectionClosed` unless the call goes on."""
         if self.ended is not None or not self.answered:
-            raise ConnectionClosed("the call is over", hint='call = rt.connect("sip:bob@127.0.0.1:5060")')
+            why = _OVER.get(self.ended.why, self.ended.why) if self.ended is not None else "nobody took it"
+            raise ConnectionClosed(f"the call is over: {why}", hint='call = rt.connect("sip:bob@127.0.0.1:5060")')
 
     async def hang_up(self) -> None:
         """End the call and close everything; idempotent."""

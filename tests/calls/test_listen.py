@@ -124,6 +124,8 @@ def test_a_call_is_answered_in_a_cell(desk: tuple[Phone, Serving]) -> None:
     assert asked == [2]
     incoming.hang_up()
     until(lambda: not call.is_up)
+    with pytest.raises(ConnectionClosed, match="the other end hung up"):
+        call.press("1")
     until(lambda: not len(serving.hub.calls))
     session.close()
     call.hang_up()
@@ -297,8 +299,9 @@ def test_connecting_to_a_sip_address_places_a_call() -> None:
             with pytest.raises(ValueError, match="not found"):
                 call.press("x")
         assert "over" in repr(call)
-        with pytest.raises(ConnectionClosed):
-            call.say(SPEECH)
+        for act in (lambda: call.say(SPEECH), call.hear):
+            with pytest.raises(ConnectionClosed, match="hung up here"):
+                act()
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,6 @@ def test_what_a_replay_passes_over_is_known() -> None:
     assert passed == set(TOLD)
 
 
-@pytest.mark.flaky(reruns=1)  # on a machine that is full of work the telephone call of lesson 09 was over early, twice
 @pytest.mark.models
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", sorted(TOLD))

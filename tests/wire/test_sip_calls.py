@@ -111,6 +111,19 @@ def test_thirty_calls_over_a_bad_network_each_begin_and_end_once(loss: float) ->
     assert all(agent.calls == () and agent.transactions == 0 for agent in network.agents.values())
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+def test_a_call_lasts_until_somebody_hangs_up(loss: float) -> None:
+    """An hour of talk outlives every transaction, at both ends."""
+    network = Network(3, loss=loss)
+    call = network.place()
+    network.run(3600.0)
+    assert network.of(ALICE, sip.Ended) == network.of(BOB, sip.Ended) == []
+    network.do(ALICE, network.agents[ALICE].hang_up(call, network.now))
+    network.run(60.0)
+    assert [one.why for end in (ALICE, BOB) for one in network.of(end, sip.Ended)] == ["local", "hangup"]
+    assert all(agent.calls == () and agent.transactions == 0 for agent in network.agents.values())
+
+
 def test_a_placed_call_is_refused_or_not_answered() -> None:
     """A refusal is told with its status; silence is told after 32 s."""
     network = Network()

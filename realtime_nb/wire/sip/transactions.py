@@ -23,7 +23,7 @@ MAX_SERVERS = 4_096
 """Requests remembered; further ones are not taken until some have been forgotten."""
 
 Done = Callable[[Response | None, float], None]
-"""Gets each response; None when there is none."""
+"""Gets each response; None when no final one comes."""
 
 
 @dataclass
@@ -191,7 +191,7 @@ class Transactions:
         now : float
             Monotonic seconds.
         done : callable
-            Gets every response; None when none has come in 32 s.
+            Gets every response; None when no final one has come in 32 s, or 5 min where it rings.
         branch : str
             Of the INVITE, for its CANCEL; by default a new one.
 
@@ -247,7 +247,8 @@ class Transactions:
         for name, (repeated, _, done) in list(self._clients.items()):
             if now >= repeated.ends_at:
                 del self._clients[name]
-                done(None, now)
+                if not repeated.settled:  # else it was answered, and its answer cannot be sent again any more
+                    done(None, now)
             elif repeated.due(now):
                 self._send(Send(repeated.data, repeated.path))
 
