@@ -239,6 +239,48 @@ def test_interrupt_before_the_response_begins(begin: Begin) -> None:
     assert cancels[-1]["response_id"] == "resp_late"
 
 
+def test_a_refused_question_nobody_waits_for_takes_no_answer(begin: Begin) -> None:
+    """What was given up and then refused is forgotten: the next answers go to those who asked for them."""
+    asked = iter([[]])
+    server, session = begin(Reply("One."), Reply("Two."), on={"response.create": lambda _: next(asked, None)})
+    turn = session.say("Hello.", wait=False)
+    refused = server.wait_for("response.create")[0]["event_id"]
+    assert session.interrupt() is turn
+    detail = {"type": "invalid_request_error", "code": "invalid_value", "message": "No.", "event_id": refused}
+    server.push({"type": "error", "event_id": "e", "error": detail})
+    assert [session.say(words, timeout_s=5).text for words in ("Again.", "And again.")] == ["One.", "Two."]
+
+
+def test_a_question_that_was_never_sent_takes_no_answer(begin: Begin) -> None:
+    """Given up while the wire was busy, it is forgotten at once, and nothing is cancelled."""
+    server, session = begin(Reply("One."))
+    link, held = session.actor.link, asyncio.Event()
+    send = link._transport.send
+
+    async def then_busy(text: str) -> None:
+        await send(text)
+        if "conversation.item.create" in text:
+            link._transport.send = send  # type: ignore[method-assign]
+            link.loop.create_task(hold())
+            await asyncio.sleep(0)
+
+    async def hold() -> None:
+        await link._writing.acquire()
+        held.set()
+
+    async def give_up(turn: rt.Turn) -> None:
+        await held.wait()
+        assert turn.task is not None
+        turn.task.cancel()
+        link._writing.release()
+        await asyncio.wait({turn.task})
+
+    link._transport.send = then_busy  # type: ignore[method-assign]
+    call_on(link.loop, give_up(session.say("Hello.", wait=False)))
+    assert session.say("Again.", timeout_s=5).text == "One."
+    assert not server.of_type("response.cancel")
+
+
 def test_interrupting_says_what_was_heard(begin: Begin) -> None:
     """interrupt(audio_end_ms) cancels, then truncates to what was heard, never beyond what came."""
     sound = rt.Audio.tone(440, 1.0).to_pcm16()
