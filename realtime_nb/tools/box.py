@@ -18,7 +18,7 @@ from realtime_nb.protocol.items import FunctionCall
 from realtime_nb.tools.declare import Tool, declare
 from realtime_nb.tools.output import MAX_CHARS, error_output, output_text
 
-__all__ = ["TIMEOUT_S", "CallRecord", "ToolBox"]
+__all__ = ["TIMEOUT_S", "CallRecord", "ToolBox", "in_thread"]
 
 TIMEOUT_S = 30.0
 """How long a function may take; the model is told when it took longer."""
@@ -246,12 +246,12 @@ async def _started(function: Callable[..., Any], positional: list[Any], named: d
     """Run a function where it belongs; a plain one that gives an awaitable is awaited here."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - its kind is asked, not whether it is there
         return await function(*positional, **named)
-    result = await _in_thread(lambda: function(*positional, **named))
+    result = await in_thread(lambda: function(*positional, **named))
     return await result if inspect.isawaitable(result) else result
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run in a daemon thread: a function that never ends must not keep the kernel from ending."""
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """Run in a daemon thread of its own: a function that never ends must keep neither others nor the kernel's end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -273,7 +273,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, name="realtime-nb-tool", daemon=True).start()
+    threading.Thread(target=work, name="realtime-nb", daemon=True).start()
     return await done
 
 
