@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ import msgspec
 
 from realtime_nb.connection import Plan, planned
 from realtime_nb.display import ProgressView
-from realtime_nb.errors import ConfigError, RealtimeError
+from realtime_nb.errors import AudioError, ConfigError, RealtimeError
 from realtime_nb.local import Progress
 from realtime_nb.portal import call_on, portal
 from realtime_nb.protocol.events import ResponseParams
@@ -96,7 +97,7 @@ class Job:
                 self.turn = await session.actor.say(self.said, self.params, timeout_s, self._shown)
             finally:
                 await session.close()
-        except (RealtimeError, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a generator's own, too: the answers of the others stay
             self.error = error
 
     def _shown(self, turn: Turn) -> None:
@@ -342,7 +343,14 @@ class _Shelf:
         return hashlib.sha256(self._setting.encode() + msgspec.json.encode(message)).hexdigest()[:16]
 
     def keep(self, job: Job) -> None:
-        """Write a good answer down: its sound first, so that a line never names a file that is not there."""
+        """Write a good answer down; a disk that fails ends neither the batch nor what is known of it."""
+        try:
+            self._write(job)
+        except (OSError, AudioError) as error:
+            warnings.warn(f"An answer is not kept in {str(self._folder)!r}: {error}", stacklevel=2)
+
+    def _write(self, job: Job) -> None:
+        """Its sound first, so that a line never names a file that is not there."""
         row, key = job.row(), self._keys[id(job)]
         if row["status"] != "completed":
             return

@@ -72,6 +72,26 @@ def test_what_fails_is_a_row(server: ScriptedServer) -> None:
     assert "TurnFailed" in frame.error[2]
 
 
+def test_a_generator_that_fails_is_a_row(server: ScriptedServer) -> None:
+    """Whatever an input raises is its own error: what was answered before it, and comes after it, is there."""
+
+    def broken() -> Iterator[bytes]:
+        yield bytes(1920)
+        raise ValueError("no microphone")
+
+    frame = rt.batch(["One?", broken(), "Two?"], to=server.url, parallel=1, log=False)
+    assert frame.status.tolist() == ["completed", "failed", "completed"]
+    assert frame.error[1] == "ValueError: no microphone"
+
+
+def test_a_disk_that_fails_ends_no_batch(server: ScriptedServer, tmp_path: Path) -> None:
+    """What cannot be written is a warning; the answers are given all the same."""
+    (tmp_path / "results.jsonl").mkdir()
+    with pytest.warns(UserWarning, match="not kept"):
+        frame = rt.batch(["One?", "Two?"], to=server.url, log=False, folder=tmp_path)
+    assert frame.status.tolist() == ["completed", "completed"]
+
+
 def test_a_server_that_is_not_there_is_a_row() -> None:
     """No connection: the row says so."""
     frame = rt.batch(["One?"], to="ws://127.0.0.1:9/v1/realtime", log=False)
