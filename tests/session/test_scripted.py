@@ -494,6 +494,20 @@ def test_a_server_that_dies_leaves_what_was_heard(begin: Begin) -> None:
     assert session.turns.output.tolist() == ["Half an ans"]
 
 
+def test_a_reader_that_breaks_off_ends_the_session(begin: Begin) -> None:
+    """A fault of ours while an event is read is told to whoever waits, at once, and to whoever comes later."""
+    _, session = begin(Reply("Hello."))
+
+    def fail(entry: Any, _audio: bytes) -> None:
+        if entry.direction == "received":
+            raise RuntimeError("a fault of ours")
+
+    session.actor.link.log.follow(fail)
+    for _ in range(2):
+        with pytest.raises(errors.ConnectionClosed, match="broke off: RuntimeError: a fault of ours"):
+            session.say("Hello.", timeout_s=5)
+
+
 def test_a_failed_response_raises_with_its_turn(begin: Begin) -> None:
     """Status failed is TurnFailed with the server's words."""
     _, session = begin(Reply("So", error=("server_error", "Something broke.")))
