@@ -203,10 +203,10 @@ class ToolBox:
         error: BaseException | None = None
         try:
             output = output_text(await self._call(call), max_chars=self.max_chars)
-        except asyncio.CancelledError:
-            raise
-        except (Exception, SystemExit) as raised:  # noqa: BLE001 - the model is told, and the record keeps it
-            error = raised
+        except (Exception, SystemExit, asyncio.CancelledError) as raised:
+            if isinstance(raised, asyncio.CancelledError) and _given_up():
+                raise
+            error = raised  # the model is told, and the record keeps it
             output = error_output(*_told(raised))
         return CallRecord(call.call_id, call.name, call.arguments, output, error, time.perf_counter() - begin)
 
@@ -229,6 +229,12 @@ class ToolBox:
 
     def __repr__(self) -> str:
         return f"ToolBox({', '.join(self._declared)})"
+
+
+def _given_up() -> bool:
+    """Whether it is the turn that is cancelled, and not something inside the function."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class _Refused(Exception):
