@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -305,6 +306,11 @@ def _named(part: Any) -> str:
     return Path(part).name if isinstance(part, os.PathLike) else repr(part)
 
 
+def _name_of(value: Any) -> str:
+    """A function by its name: made again by the same cell, it is the same."""
+    return str(getattr(value, "__qualname__", None) or repr(value))
+
+
 class _Shelf:
     """What was answered in earlier runs, and the sounds."""
 
@@ -312,7 +318,7 @@ class _Shelf:
         self._folder = folder.expanduser()
         self._folder.mkdir(parents=True, exist_ok=True)
         told = {name: value for name, value in options.items() if name not in {"api_key", "budget_usd", "tier", "log"}}
-        self._setting = json.dumps([told, response], sort_keys=True, default=repr)
+        self._setting = json.dumps([told, response], sort_keys=True, default=_name_of)
         self._keys: dict[int, str] = {}
 
     def recall(self, jobs: Sequence[Job]) -> None:
@@ -339,7 +345,9 @@ class _Shelf:
         return rows
 
     def _key(self, job: Job) -> str:
-        message = None if job.said is None else job.said.message
+        if job.said is None or job.said.live is not None:
+            return secrets.token_hex(8)  # what a generator gives is not known beforehand: it is never the same
+        message = job.said.message
         return hashlib.sha256(self._setting.encode() + msgspec.json.encode(message)).hexdigest()[:16]
 
     def keep(self, job: Job) -> None:

@@ -115,6 +115,32 @@ def test_a_batch_goes_on_where_it_stopped(server: ScriptedServer, tmp_path: Path
     assert rt.batch(["One?"], **options, instructions="Otherwise.").text[0] == "Answer 4."
 
 
+def test_what_a_generator_gives_is_never_known(server: ScriptedServer, tmp_path: Path) -> None:
+    """Two of them are not the same, nor is what cannot be said; each has its own answer, in every run."""
+    options: dict[str, Any] = {"to": server.url, "parallel": 1, "folder": tmp_path, "turn_detection": None}
+    for first in (1, 3):
+        inputs = [iter([bytes(9600)]), iter([bytes(9600)]), "no-such-file.wav"]
+        frame = rt.batch(inputs, **options, log=False)
+        assert frame.status.tolist() == ["completed", "completed", "failed"]
+        assert frame.text.tolist()[:2] == [f"Answer {first}.", f"Answer {first + 1}."]
+        assert frame.audio.nunique() == 2
+
+
+def test_a_function_that_is_made_again_is_the_same(server: ScriptedServer, tmp_path: Path) -> None:
+    """A notebook that is run again, in another kernel too, asks nothing that has its answer."""
+
+    def made() -> Any:
+        def weather(city: str) -> str:
+            """The weather in a city."""
+            return city
+
+        return weather
+
+    for tool in (made(), made()):
+        frame = rt.batch(["One?"], to=server.url, folder=tmp_path, log=False, tools=[tool])
+        assert frame.text[0] == "Answer 1."
+
+
 def test_a_key_is_never_written(server: ScriptedServer, tmp_path: Path) -> None:
     """What is kept has no key in it."""
     rt.batch(["One?"], to=server.url, folder=tmp_path, api_key="sk-test-CANARY-0123456789", log=False)
