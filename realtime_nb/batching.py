@@ -12,6 +12,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ import msgspec
 
 from realtime_nb.connection import Plan, planned
 from realtime_nb.display import ProgressView
-from realtime_nb.errors import ConfigError, RealtimeError
+from realtime_nb.errors import AudioError, ConfigError, RealtimeError
 from realtime_nb.local import Progress
 from realtime_nb.portal import call_on, portal
 from realtime_nb.protocol.events import ResponseParams
@@ -96,7 +98,7 @@ class Job:
                 self.turn = await session.actor.say(self.said, self.params, timeout_s, self._shown)
             finally:
                 await session.close()
-        except (RealtimeError, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a generator's own, too: the answers of the others stay
             self.error = error
 
     def _shown(self, turn: Turn) -> None:
@@ -304,6 +306,11 @@ def _named(part: Any) -> str:
     return Path(part).name if isinstance(part, os.PathLike) else repr(part)
 
 
+def _name_of(value: Any) -> str:
+    """A function by its name: made again by the same cell, it is the same."""
+    return str(getattr(value, "__qualname__", None) or repr(value))
+
+
 class _Shelf:
     """What was answered in earlier runs, and the sounds."""
 
@@ -311,7 +318,7 @@ class _Shelf:
         self._folder = folder.expanduser()
         self._folder.mkdir(parents=True, exist_ok=True)
         told = {name: value for name, value in options.items() if name not in {"api_key", "budget_usd", "tier", "log"}}
-        self._setting = json.dumps([told, response], sort_keys=True, default=repr)
+        self._setting = json.dumps([told, response], sort_keys=True, default=_name_of)
         self._keys: dict[int, str] = {}
 
     def recall(self, jobs: Sequence[Job]) -> None:
@@ -338,11 +345,20 @@ class _Shelf:
         return rows
 
     def _key(self, job: Job) -> str:
-        message = None if job.said is None else job.said.message
+        if job.said is None or job.said.live is not None:
+            return secrets.token_hex(8)  # what a generator gives is not known beforehand: it is never the same
+        message = job.said.message
         return hashlib.sha256(self._setting.encode() + msgspec.json.encode(message)).hexdigest()[:16]
 
     def keep(self, job: Job) -> None:
-        """Write a good answer down: its sound first, so that a line never names a file that is not there."""
+        """Write a good answer down; a disk that fails ends neither the batch nor what is known of it."""
+        try:
+            self._write(job)
+        except (OSError, AudioError) as error:
+            warnings.warn(f"An answer is not kept in {str(self._folder)!r}: {error}", stacklevel=2)
+
+    def _write(self, job: Job) -> None:
+        """Its sound first, so that a line never names a file that is not there."""
         row, key = job.row(), self._keys[id(job)]
         if row["status"] != "completed":
             return

@@ -86,8 +86,9 @@ def call_on(
     Raises
     ------
     LocalProtocolError
-        On the thread of `loop` itself, which would wait for itself for ever.
+        On the thread of `loop` itself, which would wait for itself for ever; in a forked child, where it does not run.
     """
+    _check(loop, work)
     if _running_loop() is loop:
         work.close()
         raise LocalProtocolError(
@@ -138,9 +139,15 @@ async def await_on(
     -------
     object
         What `work` returns.
+
+    Raises
+    ------
+    LocalProtocolError
+        In a forked child, where the loop does not run.
     """
     if _running_loop() is loop:
         return await work
+    _check(loop, work)
     job = _Job(loop, work)
     waiter = asyncio.wrap_future(job.outcome)
     try:
@@ -160,6 +167,16 @@ async def await_on(
         return waiter.result()
     except RealtimeError as error:
         raise error.with_traceback(None)  # noqa: B904 - says all itself: a cell need not show the loop's frames
+
+
+def _check(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]) -> None:
+    """Refuse what would be waited for in vain."""
+    if loop in _left_behind:
+        work.close()
+        raise LocalProtocolError(
+            "this session belongs to the process that this one was forked from, and cannot be used here",
+            hint="session = rt.connect()",
+        )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -223,6 +240,8 @@ async def _awaited(thing: Awaitable[T]) -> T:
 
 _lock = threading.Lock()
 _portal: Portal | None = None
+_left_behind: list[asyncio.AbstractEventLoop] = []
+"""Of the processes this one was forked from: nothing runs on them here."""
 
 
 def portal() -> Portal:
@@ -242,6 +261,8 @@ def _stop() -> None:
 def _forget() -> None:
     """In a forked child: threads did not come along, and the parent's sessions stay the parent's."""
     global _lock, _portal
+    if _portal is not None:
+        _left_behind.append(_portal.loop)
     _lock, _portal = threading.Lock(), None
 
 

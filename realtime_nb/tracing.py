@@ -22,6 +22,7 @@ import datetime as dt
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -83,10 +84,23 @@ def instrument(
         content=_wanted(content),
     )
 
+    broken = False
+
+    def hear(entry: Entry, _audio: bytes) -> None:
+        """Hear what comes; what an exporter does wrong ends the tracing, and never the session."""
+        nonlocal broken
+        if broken:
+            return
+        try:
+            spans.hear(entry)
+        except Exception as error:  # noqa: BLE001 - other people's code, in the session's reader
+            broken = True
+            warnings.warn(f"This session is no longer traced: {type(error).__name__}: {error}", stacklevel=2)
+
     async def follow() -> None:
         for entry in actor.link.log:
             spans.hear(entry)
-        actor.link.log.follow(lambda entry, _audio: spans.hear(entry))
+        actor.link.log.follow(hear)
 
     call_on(actor.loop, follow())
 

@@ -72,6 +72,26 @@ def test_what_fails_is_a_row(server: ScriptedServer) -> None:
     assert "TurnFailed" in frame.error[2]
 
 
+def test_a_generator_that_fails_is_a_row(server: ScriptedServer) -> None:
+    """Whatever an input raises is its own error: what was answered before it, and comes after it, is there."""
+
+    def broken() -> Iterator[bytes]:
+        yield bytes(1920)
+        raise ValueError("no microphone")
+
+    frame = rt.batch(["One?", broken(), "Two?"], to=server.url, parallel=1, log=False)
+    assert frame.status.tolist() == ["completed", "failed", "completed"]
+    assert frame.error[1] == "ValueError: no microphone"
+
+
+def test_a_disk_that_fails_ends_no_batch(server: ScriptedServer, tmp_path: Path) -> None:
+    """What cannot be written is a warning; the answers are given all the same."""
+    (tmp_path / "results.jsonl").mkdir()
+    with pytest.warns(UserWarning, match="not kept"):
+        frame = rt.batch(["One?", "Two?"], to=server.url, log=False, folder=tmp_path)
+    assert frame.status.tolist() == ["completed", "completed"]
+
+
 def test_a_server_that_is_not_there_is_a_row() -> None:
     """No connection: the row says so."""
     frame = rt.batch(["One?"], to="ws://127.0.0.1:9/v1/realtime", log=False)
@@ -93,6 +113,32 @@ def test_a_batch_goes_on_where_it_stopped(server: ScriptedServer, tmp_path: Path
     third = rt.batch(["One?", "Two?", "Three?"], **options)
     pd.testing.assert_frame_equal(third, second)
     assert rt.batch(["One?"], **options, instructions="Otherwise.").text[0] == "Answer 4."
+
+
+def test_what_a_generator_gives_is_never_known(server: ScriptedServer, tmp_path: Path) -> None:
+    """Two of them are not the same, nor is what cannot be said; each has its own answer, in every run."""
+    options: dict[str, Any] = {"to": server.url, "parallel": 1, "folder": tmp_path, "turn_detection": None}
+    for first in (1, 3):
+        inputs = [iter([bytes(9600)]), iter([bytes(9600)]), "no-such-file.wav"]
+        frame = rt.batch(inputs, **options, log=False)
+        assert frame.status.tolist() == ["completed", "completed", "failed"]
+        assert frame.text.tolist()[:2] == [f"Answer {first}.", f"Answer {first + 1}."]
+        assert frame.audio.nunique() == 2
+
+
+def test_a_function_that_is_made_again_is_the_same(server: ScriptedServer, tmp_path: Path) -> None:
+    """A notebook that is run again, in another kernel too, asks nothing that has its answer."""
+
+    def made() -> Any:
+        def weather(city: str) -> str:
+            """The weather in a city."""
+            return city
+
+        return weather
+
+    for tool in (made(), made()):
+        frame = rt.batch(["One?"], to=server.url, folder=tmp_path, log=False, tools=[tool])
+        assert frame.text[0] == "Answer 1."
 
 
 def test_a_key_is_never_written(server: ScriptedServer, tmp_path: Path) -> None:

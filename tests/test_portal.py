@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from realtime_nb.errors import LocalProtocolError
-from realtime_nb.portal import Portal, call_on, portal
+from realtime_nb.portal import Portal, await_on, call_on, portal
 
 
 @pytest.fixture
@@ -179,3 +179,25 @@ def test_a_forked_child_gets_a_portal_of_its_own() -> None:
     assert os.read(reader, 8) == b"7"
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_that_a_session_stayed_behind() -> None:
+    """What lives on the parent's loop is refused in the child at once, in either face: nobody would ever answer."""
+    loop = portal().loop
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        for ask in (lambda: call_on(loop, answer(1)), lambda: asyncio.run(await_on(loop, answer(1)))):
+            try:
+                ask()
+            except LocalProtocolError:
+                os.write(writer, b"x")
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    assert os.read(reader, 8) == b"xx"
+    os.close(reader)
+    assert portal().call(answer(2)) == 2

@@ -15,7 +15,7 @@ from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
 pytest.importorskip("opentelemetry.sdk")
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -134,6 +134,21 @@ def test_what_was_said_can_be_asked_for(ear: Ear, tmp_path: Path, monkeypatch: p
     assert said["finish_reason"] == "stop"
     assert json.loads(call.attributes["gen_ai.tool.call.arguments"]) == {"city": "Ulm"}
     assert "Secretly sunny" in call.attributes["gen_ai.tool.call.result"]
+
+
+def test_an_exporter_that_fails_ends_the_tracing(ear: Ear) -> None:
+    """It is told once; the session goes on, and is not traced any further."""
+
+    class Broken(SpanProcessor):
+        def on_end(self, span: object) -> None:
+            raise RuntimeError("no exporter")
+
+    with ScriptedServer(Reply("One."), Reply("Two.")) as server, rt.connect(server.url) as session:
+        rt.tracing.instrument(session, tracer_provider=ear.provider)
+        ear.provider.add_span_processor(Broken())
+        with pytest.warns(UserWarning, match="no longer traced: RuntimeError: no exporter"):
+            assert session.say("Hello.").text == "One."
+        assert session.say("And again.").text == "Two."
 
 
 def test_a_saved_conversation_gives_the_same_spans(ear: Ear, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Writer:
                 f"There is a conversation in {str(folder)!r} already, and none is written over another.",
                 hint=f'session.save("{folder.name}-2")',
             ) from None
-        _lock(self._file)
+        _lock(self._file, "LOCK_EX")
         self._seq = 0
         self._lock = threading.Lock()
         self._broken = False
@@ -154,19 +154,22 @@ def in_use(folder: Path) -> bool:
     """
     file = os.open(folder / EVENTS, os.O_RDONLY)
     try:
-        return not _lock(file)
+        return not _lock(file, "LOCK_SH", "LOCK_NB")
     finally:
         os.close(file)
 
 
-def _lock(file: int) -> bool:
-    """Mark a file as being written to, as long as it is open; False: somebody else has."""
+def _lock(file: int, *how: str) -> bool:
+    """Mark a file as being written to, as long as it is open, or try whether it is; False: somebody else has.
+
+    Who writes waits for those who try: they have it for a moment, and none of them is to be taken for a writer.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: a file that is open cannot be deleted there
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, sum(getattr(fcntl, name) for name in how))
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks

@@ -16,7 +16,7 @@ from realtime_nb.cassette.lines import Header
 from realtime_nb.cassette.media import Shelf
 from realtime_nb.cassette.reader import names_of, track_path
 from realtime_nb.cassette.trail import Trail
-from realtime_nb.cassette.writer import TrackWriter
+from realtime_nb.cassette.writer import TrackWriter, being_written
 from realtime_nb.errors import ConfigError, ConnectionClosed, RealtimeError
 from realtime_nb.history.log import Direction
 from realtime_nb.models import ModelCard
@@ -236,12 +236,17 @@ def _number(folder: Path, mode: RecordMode) -> int:
         raise ConfigError(
             f"mode={mode!r} records nothing: once, new and all do", hint='session.record("lesson.cassette", mode="all")'
         )
-    tracks = names_of(folder)
+    tracks, going = names_of(folder), being_written(folder)
     check_own(folder)
-    if tracks and mode == "once":
+    if (tracks or going) and mode == "once":
         raise ConfigError(
             f"There is a cassette in {str(folder)!r} already, and none is recorded over without being asked for.",
             hint=f'session.record("{folder.name}", mode="all")  # or mode="new", which adds this session to it',
+        )
+    if going and mode == "all":
+        raise ConfigError(
+            f"{str(folder)!r} is being recorded, and is not replaced under whoever does.",
+            hint=f'session.record("{folder.name}", mode="new")  # or end the other recording first',
         )
     if tracks and mode == "all":
         blank(folder)
@@ -259,8 +264,9 @@ def check_own(folder: Path) -> None:
 
 
 def last_number(folder: Path) -> int:
-    """The number of the last session on a cassette; 0 where there is none."""
-    return max((int(path.stem.partition("-")[2]) for path in names_of(folder)), default=0)
+    """The number of the last session on a cassette, or that is being recorded; 0 where there is none."""
+    taken = (*names_of(folder), *being_written(folder))
+    return max((int(path.stem.partition("-")[2]) for path in taken), default=0)
 
 
 def _foreign(folder: Path) -> bool:

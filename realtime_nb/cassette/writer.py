@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -17,12 +18,13 @@ from realtime_nb.errors import ConnectionClosed
 from realtime_nb.history.log import Direction
 from realtime_nb.protocol import events as ev
 
-__all__ = ["TrackWriter"]
+__all__ = ["TrackWriter", "being_written"]
 
 _MOST_BYTES = 60 * 48_000
 """A sound that goes on is kept in parts of a minute, so that an open microphone does not fill the memory."""
 _ENDS = (ev.InputAudioBufferCommit, ev.InputAudioBufferClear, ev.InputAudioBufferCommitted)
 """What ends the sound the client streams."""
+_writers: weakref.WeakSet[TrackWriter] = weakref.WeakSet()
 
 
 class _Stream:
@@ -56,6 +58,7 @@ class TrackWriter:
         self._numbers = count(1)
         self._streams: dict[str, _Stream] = {}
         self._formats = {"sent": "flac", "received": "flac"}
+        _writers.add(self)
         self._write(header)
 
     def frame(self, direction: Direction, t_s: float, event: Any, text: str) -> None:
@@ -158,6 +161,12 @@ class TrackWriter:
             self._file.close()
             self._file = None
             self._part.unlink(missing_ok=True)
+
+
+def being_written(folder: Path) -> list[Path]:
+    """The sessions of a cassette that are being recorded in this process; they have no names yet."""
+    writers = [writer for writer in _writers if writer._file is not None]  # noqa: SLF001 - one module
+    return [writer.path for writer in writers if writer.path.parent.resolve() == folder.resolve()]
 
 
 def masked_text(text: str) -> str:

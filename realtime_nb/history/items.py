@@ -206,6 +206,8 @@ class ItemBook:
             It was asked to be at the beginning.
         """
         item = self._known[item_id]
+        if previous_item_id == item_id:  # nonsense
+            previous_item_id = None
         if item.placed:
             if self._order[-2:] == [previous_item_id, item_id] or previous_item_id not in self:
                 return

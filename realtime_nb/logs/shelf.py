@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -126,18 +127,26 @@ def _kept(path: Path) -> Kept | None:
     from realtime_nb.archive.reader import LineFile
     from realtime_nb.archive.writer import in_use
 
-    if not (path / EVENTS).is_file():
+    try:
+        running = in_use(path)
+    except (FileNotFoundError, NotADirectoryError):  # no conversation, or deleted meanwhile: others make room, too
         return None
     try:
         header = LineFile(path).header
         told = header.begun, header.card.name, header.brain
     except CassetteError:
         told = "", "?", "?"
-    return Kept(path.name, path, *told, bytes=_size(path), running=in_use(path))
+    return Kept(path.name, path, *told, bytes=_size(path), running=running)
 
 
 def _size(path: Path) -> int:
-    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    """What is in it, but for what goes while it is looked at."""
+    total = 0
+    for inside, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(inside) / name).stat().st_size
+    return total
 
 
 def find(name: str, root: Path | None = None) -> Kept:
@@ -236,5 +245,6 @@ def make_room(root: Path) -> None:
     for path in sorted(root.iterdir(), reverse=True):
         if (path / EVENTS).is_file():
             total += _size(path)
-            if total > cap and not in_use(path):
-                shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another process makes room, too
+                if total > cap and not in_use(path):
+                    shutil.rmtree(path, ignore_errors=True)

@@ -157,10 +157,12 @@ class Actor:
         self.reading.sent(event)
 
     def _gone(self) -> None:
-        """The connection has ended: what nobody waits for is finished here."""
+        """The connection has ended: what nobody waits for is finished here, and what waits for its pace."""
         for turn in self.book.turns:
-            if turn.task is None:
+            if turn.task is None or turn.waits:
                 turn.finish(with_turn(self.link.ending(), turn))
+                if turn.task is not None:
+                    turn.task.cancel()
 
     # ---------------------------------------------------------------- a turn
     async def open(

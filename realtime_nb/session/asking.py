@@ -110,6 +110,9 @@ class Asker:
     async def _stop(self, ask: Ask) -> None:
         """Nobody waits for this response any more: cancel it, now or when it begins."""
         ask.abandoned = True
+        if ask.event_id is None:  # it was never sent: the next response answers something else
+            self._book.withdraw(ask)
+            return
         if ask.reply is not None and ask.reply.done:
             return
         with contextlib.suppress(RealtimeError, TimeoutError):

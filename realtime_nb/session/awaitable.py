@@ -66,7 +66,11 @@ def at_home(
 
 
 def prepare(
-    actor: Actor, parts: Sequence[Any], response: Mapping[str, Any] | None, rate: int | None
+    actor: Actor,
+    parts: Sequence[Any],
+    response: Mapping[str, Any] | None,
+    rate: int | None,
+    home: asyncio.AbstractEventLoop | None = None,
 ) -> tuple[Said, ResponseParams]:
     """Sort what ``say`` was given, on the caller's thread: a figure is drawn there, a generator belongs there.
 
@@ -80,6 +84,8 @@ def prepare(
         What the response is to do otherwise.
     rate : int, optional
         Of arrays that do not say.
+    home : asyncio.AbstractEventLoop, optional
+        The loop an async generator belongs to.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def prepare(
     if "tools" in given:
         given["tools"] = actor.tools.schemas(given["tools"])
     params = response_params(given, actor.card)
-    return sort_parts(parts, actor.card, format=actor.input_format, rate=rate), params
+    return sort_parts(parts, actor.card, format=actor.input_format, rate=rate, home=home), params
 
 
 def talk_with(session: AsyncSession, transport: Way, *, echo_cancellation: bool) -> Talk:
@@ -152,10 +158,10 @@ class AsyncSession(Seen):
     ) -> Turn:
         """Say something and await the answer; see :meth:`realtime_nb.Session.say`."""
         if not wait:
-            said, params = prepare(self.actor, parts, response, rate)
+            said, params = prepare(self.actor, parts, response, rate, asyncio.get_running_loop())
             return (await await_on(self.actor.loop, self.actor.open(said, params, timeout_s)))[0]
         with Showing(show) as view:
-            said, params = prepare(self.actor, parts, response, rate)
+            said, params = prepare(self.actor, parts, response, rate, asyncio.get_running_loop())
             work = self.actor.say(said, params, timeout_s, view.watch)
             beat = None if self.actor.link.timeline.hurried else view.draw  # what is there at once is drawn once
             return await await_on(self.actor.loop, work, beat=beat)
@@ -168,7 +174,7 @@ class AsyncSession(Seen):
         timeout_s: float = ANSWER_S,
     ) -> Deltas:
         """Say something and give the answer's pieces: ``async for delta in await session.aio.stream(...)``."""
-        said, params = prepare(self.actor, parts, response, rate)
+        said, params = prepare(self.actor, parts, response, rate, asyncio.get_running_loop())
         turn, queue = await await_on(self.actor.loop, self.actor.open(said, params, timeout_s))
         return Deltas(self.actor, turn, queue)
 

@@ -48,6 +48,8 @@ class Ask:
     reply: Reply | None = None
     abandoned: bool = False
     """Nobody waits for it any more: cancel it when it begins."""
+    event_id: str | None = None
+    """Of the event, once it was sent."""
 
 
 @dataclass(eq=False)
@@ -144,7 +146,7 @@ class TurnBook:
         mark = ((event.response.metadata if event.response else None) or {}).get(MARK)
         ask = next((ask for ask in reversed(self._asks) if ask.mark == mark), None)
         if ask is not None:
-            ask.at_s = now_s
+            ask.at_s, ask.event_id = now_s, event.event_id
 
     def owner(self, response_id: str) -> tuple[Turn, Reply]:
         """The turn a response belongs to, and the response as the turn has it."""
@@ -182,8 +184,10 @@ class TurnBook:
             self._format = format_name(event.session.audio.output.format)
 
     def error(self, event: ev.Error) -> None:
-        """A refused commit leaves its sound in the buffer."""
-        self.speech.refuse(event.error.event_id)
+        """A refused commit leaves its sound in the buffer; a refused ask, also one nobody waits for, has no answer."""
+        refused = event.error.event_id
+        self.speech.refuse(refused)
+        self._asks = [ask for ask in self._asks if refused is None or ask.event_id != refused]
 
     def started(self, event: ev.InputAudioBufferSpeechStarted) -> None:
         """Somebody speaks."""

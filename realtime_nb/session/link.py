@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ T = TypeVar("T")
 CLOSE_S = 1.6
 """How long the wire may take to close; ``session.close()`` promises 2 s."""
 RECONNECT = "session = rt.connect()"
+_logger = logging.getLogger(__name__)
 _LIMITS = {"rate_limit_exceeded", "inference_rate_limit_exceeded"}
 
 
@@ -210,13 +212,14 @@ class Link:
 
     # ---------------------------------------------------------------- reading
     async def _read(self) -> None:
-        while self.closed is None:
-            try:
-                frame = await self._transport.receive()
-            except ConnectionClosed as end:
-                self._end(end)
-                return
-            self._take(frame)
+        try:
+            while self.closed is None:
+                self._take(await self._transport.receive())
+        except ConnectionClosed as end:
+            self._end(end)
+        except Exception as fault:  # ours, or a follower's: else everybody would wait in vain
+            _logger.exception("a session could not be read any further")
+            self._end(ConnectionClosed(f"the session broke off: {type(fault).__name__}: {fault}"))
 
     def _take(self, frame: str | bytes) -> None:
         try:

@@ -16,6 +16,7 @@ import numpy as np
 from realtime_nb.audio import Audio, Resampler, wire_format
 from realtime_nb.errors import AudioError
 from realtime_nb.portal import await_on
+from realtime_nb.tools.box import in_thread
 
 __all__ = ["PIECE_S", "Encoder", "Pace", "chunks_of", "pieces_of", "silence"]
 
@@ -103,7 +104,7 @@ async def chunks_of(source: Any, home: asyncio.AbstractEventLoop | None) -> Asyn
     Parameters
     ----------
     source : iterator or async iterator
-        A plain one is advanced in a worker thread: it may block, as a microphone does.
+        A plain one is advanced in threads of its own: it may block, as a microphone does, and for ever.
     home : asyncio.AbstractEventLoop, optional
         The loop an async one belongs to; None: the running one.
 
@@ -117,7 +118,7 @@ async def chunks_of(source: Any, home: asyncio.AbstractEventLoop | None) -> Asyn
         while (chunk := await await_on(loop, _advance(source))) is not _END:
             yield chunk
     else:
-        while (chunk := await asyncio.to_thread(next, source, _END)) is not _END:
+        while (chunk := await in_thread(lambda: next(source, _END))) is not _END:
             yield chunk
 
 

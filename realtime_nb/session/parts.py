@@ -80,7 +80,14 @@ class Said:
         )
 
 
-def sort_parts(parts: Sequence[Any], card: ModelCard, *, format: str = "audio/pcm", rate: int | None = None) -> Said:
+def sort_parts(
+    parts: Sequence[Any],
+    card: ModelCard,
+    *,
+    format: str = "audio/pcm",
+    rate: int | None = None,
+    home: asyncio.AbstractEventLoop | None = None,
+) -> Said:
     """Sort what ``say`` was given.
 
     Parameters
@@ -93,6 +100,8 @@ def sort_parts(parts: Sequence[Any], card: ModelCard, *, format: str = "audio/pc
         The session's input format.
     rate : int, optional
         Samples per second of arrays that do not say.
+    home : asyncio.AbstractEventLoop, optional
+        The loop an async generator belongs to; None: the session's, where the caller's stands still meanwhile.
 
     Returns
     -------
@@ -110,26 +119,25 @@ def sort_parts(parts: Sequence[Any], card: ModelCard, *, format: str = "audio/pc
     """
     if not parts:
         raise ConfigError(f"say() got nothing to say: it takes {_KINDS}", hint='session.say("Hello.")')
-    sorter = _Sorter(card, format, rate)
+    sorter = _Sorter(card, format, rate, home)
     for part in parts:
         sorter.take(part)
     return sorter.said()
 
 
 class _Sorter:
-    def __init__(self, card: ModelCard, format: str, rate: int | None) -> None:
+    def __init__(self, card: ModelCard, format: str, rate: int | None, home: asyncio.AbstractEventLoop | None) -> None:
         self._card = card
         self._format = format
         self._rate = rate
+        self._home = home
         self._content: list[Part] = []
         self._clips: list[Audio] = []
         self._pictures: list[Image] = []
         self._live: Any = None
 
     def said(self) -> Said:
-        return Said(
-            tuple(self._content), tuple(self._clips), tuple(self._pictures), self._live, self._rate, _running_loop()
-        )
+        return Said(tuple(self._content), tuple(self._clips), tuple(self._pictures), self._live, self._rate, self._home)
 
     def take(self, part: Any) -> None:
         for is_kind, name in _TABLE:
@@ -179,13 +187,6 @@ class _Sorter:
             )
         self._card.require("audio input")
         self._live = part
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _clip(part: Any, rate: int | None) -> Audio:

@@ -18,7 +18,7 @@ from realtime_nb.protocol.items import FunctionCall
 from realtime_nb.tools.declare import Tool, declare
 from realtime_nb.tools.output import MAX_CHARS, error_output, output_text
 
-__all__ = ["TIMEOUT_S", "CallRecord", "ToolBox"]
+__all__ = ["TIMEOUT_S", "CallRecord", "ToolBox", "in_thread"]
 
 TIMEOUT_S = 30.0
 """How long a function may take; the model is told when it took longer."""
@@ -203,10 +203,10 @@ class ToolBox:
         error: BaseException | None = None
         try:
             output = output_text(await self._call(call), max_chars=self.max_chars)
-        except asyncio.CancelledError:
-            raise
-        except (Exception, SystemExit) as raised:  # noqa: BLE001 - the model is told, and the record keeps it
-            error = raised
+        except (Exception, SystemExit, asyncio.CancelledError) as raised:
+            if isinstance(raised, asyncio.CancelledError) and _given_up():
+                raise
+            error = raised  # the model is told, and the record keeps it
             output = error_output(*_told(raised))
         return CallRecord(call.call_id, call.name, call.arguments, output, error, time.perf_counter() - begin)
 
@@ -231,6 +231,12 @@ class ToolBox:
         return f"ToolBox({', '.join(self._declared)})"
 
 
+def _given_up() -> bool:
+    """Whether it is the turn that is cancelled, and not something inside the function."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _Refused(Exception):
     """Why a call came to nothing, as the model is told."""
 
@@ -246,12 +252,12 @@ async def _started(function: Callable[..., Any], positional: list[Any], named: d
     """Run a function where it belongs; a plain one that gives an awaitable is awaited here."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - its kind is asked, not whether it is there
         return await function(*positional, **named)
-    result = await _in_thread(lambda: function(*positional, **named))
+    result = await in_thread(lambda: function(*positional, **named))
     return await result if inspect.isawaitable(result) else result
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run in a daemon thread: a function that never ends must not keep the kernel from ending."""
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """Run in a daemon thread of its own: a function that never ends must keep neither others nor the kernel's end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
@@ -273,7 +279,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, name="realtime-nb-tool", daemon=True).start()
+    threading.Thread(target=work, name="realtime-nb", daemon=True).start()
     return await done
 
 

@@ -28,6 +28,26 @@ def all_text(folder: Path) -> str:
     return "".join(path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file())
 
 
+def test_two_sessions_at_once_are_two_on_the_cassette(tmp_path: Path) -> None:
+    """What is being recorded is there already: another session is added to it, and does not replace it meanwhile."""
+    folder = tmp_path / "two.cassette"
+    with (
+        ScriptedServer(Reply("One."), Reply("Two.")) as server,
+        rt.connect(server.url) as first,
+        rt.connect(server.url) as second,
+        first.record(folder),
+    ):
+        for mode in ("once", "all"):
+            with pytest.raises(errors.ConfigError, match="record"):
+                second.record(folder, mode=mode)
+        with second.record(folder, mode="new"):
+            first.say("First.")
+            second.say("Second.")
+    for number, text in enumerate(("First.", "Second."), 1):
+        with rt.connect(f"cassette:{folder}?session={number}") as session:
+            session.say(text)
+
+
 def test_the_lines_can_be_read_and_compared(recorded: Recorded) -> None:
     """A header that says who and when, then one JSON object a line, in the order of the wire; no line is sound."""
     folder = recorded[0]

@@ -245,6 +245,14 @@ def test_order_is_the_conversations(wire: Any) -> None:
     assert wire.frames.history["item_id"].tolist() == ["z", "a", "c", "b", "d"]
 
 
+def test_an_item_behind_itself_goes_to_the_end(wire: Any) -> None:
+    """A place that cannot be is no place: the item stays where it is, a new one goes to the end, and all have rows."""
+    wire.type("one", "a")
+    wire.type("two", "b", previous="b")
+    wire.add("a", [{"type": "input_text", "text": "one"}], previous="a")
+    assert wire.frames.history["item_id"].tolist() == ["a", "b"]
+
+
 def test_deleted_rows_stay(wire: Any) -> None:
     """A deleted item keeps its row and its place, with the status ``deleted``; what it said remains to be seen."""
     wire.text_turn(1, at=1.0)

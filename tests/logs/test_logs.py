@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import stat
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -196,6 +199,57 @@ def test_what_runs_is_not_deleted(root: Path) -> None:
     writer.close()
     rt.logs.delete(rt.logs.find("2026"))
     assert rt.logs.sessions() == []
+
+
+def test_who_looks_takes_no_lock_from_who_writes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While others look whether a session goes on, it is marked all the same, and nobody who looks is taken for it."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, looks = fcntl.flock, []
+
+    def looked_at(file: int, how: int) -> None:
+        if not looks:
+            looks.append(os.open(root / "20260101-0" / "events.jsonl", os.O_RDONLY))
+            flock(looks[0], fcntl.LOCK_SH)
+            if not how & fcntl.LOCK_NB:
+                threading.Thread(target=os.close, args=looks).start()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", looked_at)
+    running = old(root, "20260101-0")
+    assert shelf.find("20260101-0").running
+    running.close()
+    looks.append(os.open(root / "20260101-0" / "events.jsonl", os.O_RDONLY))
+    flock(looks[1], fcntl.LOCK_SH)
+    assert not shelf.find("20260101-0").running
+    os.close(looks[1])
+
+
+def test_what_goes_while_it_is_looked_at_is_passed_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process writes and makes room, too: a file or a whole session that is gone is no error."""
+    for name in ("20260101-0", "20260101-1"):
+        old(root, name, 1000).close()
+    walk = os.walk
+
+    def vanish(path: Path) -> Iterator[Any]:
+        for found in walk(path):
+            if found[2] == ["x.flac"]:
+                (Path(found[0]) / "x.flac").unlink()
+            yield found
+
+    monkeypatch.setattr(os, "walk", vanish)
+    assert [kept.name for kept in shelf.sessions()] == ["20260101-1", "20260101-0"]
+    is_file = Path.is_file
+
+    def gone(path: Path) -> bool:
+        there = is_file(path)
+        if "20260101-0" in path.parts:
+            shutil.rmtree(root / "20260101-0", ignore_errors=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", gone)
+    monkeypatch.setenv("REALTIME_NB_LOG_MB", "0.000001")
+    shelf.make_room(root)
+    assert shelf.sessions() == []
 
 
 def test_the_command_line(root: Path, server: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:

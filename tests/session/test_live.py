@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -92,6 +93,33 @@ def test_a_plain_generator_may_block() -> None:
 
     assert asyncio.run(collect()) == [0, 1, 2]
     assert threading.get_ident() not in ran_on
+
+
+def test_a_generator_that_never_comes_back_takes_no_thread_from_others() -> None:
+    """However many of them were given up, the next one is advanced, and other work is done."""
+    over = threading.Event()
+
+    def deaf(loop: asyncio.AbstractEventLoop, begun: asyncio.Event) -> Iterator[int]:
+        loop.call_soon_threadsafe(begun.set)
+        over.wait()
+        yield 0
+
+    async def give_up_often() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(2))
+        try:
+            async with asyncio.timeout(5):
+                for _ in range(3):
+                    begun = asyncio.Event()
+                    chunk = asyncio.ensure_future(anext(chunks_of(deaf(loop, begun), None)))
+                    await begun.wait()
+                    chunk.cancel()
+                    await asyncio.wait({chunk})
+                await asyncio.to_thread(over.is_set)
+        finally:
+            over.set()
+
+    asyncio.run(give_up_often())
 
 
 def test_an_async_generator_runs_where_it_belongs() -> None:

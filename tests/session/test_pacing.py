@@ -209,6 +209,20 @@ def test_an_interrupt_ends_the_wait() -> None:
         assert short.text == "Hello."
 
 
+def test_the_end_of_the_connection_ends_the_wait() -> None:
+    """Nobody waits a minute for leave to ask a server that is gone."""
+    server, session = paced()
+    with server, session:
+        turn = session.say("Hello.", wait=False)
+        while not turn.waits:
+            session.append(b"")
+        server.drop()
+        with pytest.raises(errors.ConnectionClosed):
+            turn.wait(4)
+        assert turn.task is not None
+        call_on(session.actor.loop, asyncio.wait_for(asyncio.wait({turn.task}), 5))
+
+
 def test_a_session_names_its_pace() -> None:
     """The repr says which limits hold."""
     server, session = paced(Reply("Hello."))

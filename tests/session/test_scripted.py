@@ -239,6 +239,48 @@ def test_interrupt_before_the_response_begins(begin: Begin) -> None:
     assert cancels[-1]["response_id"] == "resp_late"
 
 
+def test_a_refused_question_nobody_waits_for_takes_no_answer(begin: Begin) -> None:
+    """What was given up and then refused is forgotten: the next answers go to those who asked for them."""
+    asked = iter([[]])
+    server, session = begin(Reply("One."), Reply("Two."), on={"response.create": lambda _: next(asked, None)})
+    turn = session.say("Hello.", wait=False)
+    refused = server.wait_for("response.create")[0]["event_id"]
+    assert session.interrupt() is turn
+    detail = {"type": "invalid_request_error", "code": "invalid_value", "message": "No.", "event_id": refused}
+    server.push({"type": "error", "event_id": "e", "error": detail})
+    assert [session.say(words, timeout_s=5).text for words in ("Again.", "And again.")] == ["One.", "Two."]
+
+
+def test_a_question_that_was_never_sent_takes_no_answer(begin: Begin) -> None:
+    """Given up while the wire was busy, it is forgotten at once, and nothing is cancelled."""
+    server, session = begin(Reply("One."))
+    link, held = session.actor.link, asyncio.Event()
+    send = link._transport.send
+
+    async def then_busy(text: str) -> None:
+        await send(text)
+        if "conversation.item.create" in text:
+            link._transport.send = send  # type: ignore[method-assign]
+            link.loop.create_task(hold())
+            await asyncio.sleep(0)
+
+    async def hold() -> None:
+        await link._writing.acquire()
+        held.set()
+
+    async def give_up(turn: rt.Turn) -> None:
+        await held.wait()
+        assert turn.task is not None
+        turn.task.cancel()
+        link._writing.release()
+        await asyncio.wait({turn.task})
+
+    link._transport.send = then_busy  # type: ignore[method-assign]
+    call_on(link.loop, give_up(session.say("Hello.", wait=False)))
+    assert session.say("Again.", timeout_s=5).text == "One."
+    assert not server.of_type("response.cancel")
+
+
 def test_interrupting_says_what_was_heard(begin: Begin) -> None:
     """interrupt(audio_end_ms) cancels, then truncates to what was heard, never beyond what came."""
     sound = rt.Audio.tone(440, 1.0).to_pcm16()
@@ -450,6 +492,20 @@ def test_a_server_that_dies_leaves_what_was_heard(begin: Begin) -> None:
     assert caught.value.code == 1006
     assert session.history.transcript.tolist()[-1] == "Half an ans"
     assert session.turns.output.tolist() == ["Half an ans"]
+
+
+def test_a_reader_that_breaks_off_ends_the_session(begin: Begin) -> None:
+    """A fault of ours while an event is read is told to whoever waits, at once, and to whoever comes later."""
+    _, session = begin(Reply("Hello."))
+
+    def fail(entry: Any, _audio: bytes) -> None:
+        if entry.direction == "received":
+            raise RuntimeError("a fault of ours")
+
+    session.actor.link.log.follow(fail)
+    for _ in range(2):
+        with pytest.raises(errors.ConnectionClosed, match="broke off: RuntimeError: a fault of ours"):
+            session.say("Hello.", timeout_s=5)
 
 
 def test_a_failed_response_raises_with_its_turn(begin: Begin) -> None:

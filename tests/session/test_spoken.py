@@ -124,6 +124,24 @@ def test_an_async_generator_runs_on_its_own_loop(talk: Talk) -> None:
     assert ran_on[1] != threading.get_ident()
 
 
+def test_an_async_generator_does_not_wait_for_a_loop_that_stands_still(talk: Talk) -> None:
+    """A notebook's cell runs on the kernel's loop: while the blocking face waits, nothing else does there."""
+    session = talk({"asr": StubAsr(["one"])}, turn_detection=None)
+    said: list[str] = []
+
+    async def chunks() -> AsyncIterator[rt.Audio]:
+        for clip in SPEECH.chunks(0.1):
+            yield clip
+
+    async def cell() -> None:
+        said.append(session.say(chunks()).text)
+
+    kernel = threading.Thread(target=asyncio.run, args=(cell(),), daemon=True)
+    kernel.start()
+    kernel.join(10)
+    assert said == ["You said: one."]
+
+
 async def _feed(queue: asyncio.Queue[rt.Audio]) -> None:
     for clip in SPEECH.chunks(0.1):
         await asyncio.sleep(0.001)

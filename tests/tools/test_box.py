@@ -199,6 +199,18 @@ def test_results_that_cannot_be_written_are_told(box: ToolBox) -> None:
     assert told(run(box, call("loop"))[0])["type"] == "RecursionError"
 
 
+def test_a_function_that_is_cancelled_inside_is_an_output(box: ToolBox) -> None:
+    """What a coroutine function waited for was cancelled, and not the turn: the model is told, as of any failure."""
+
+    @box.add
+    async def look_up() -> str:
+        """Wait for something that is cancelled."""
+        raise asyncio.CancelledError("given up")
+
+    (record,) = asyncio.run(box.run([FunctionCall(call_id="c", name="look_up", arguments="{}")]))
+    assert record.output == '{"error":{"type":"CancelledError","message":"given up"}}'
+
+
 def test_cancelling_cancels_the_functions(box: ToolBox) -> None:
     """When the turn is interrupted, a coroutine function is cancelled."""
     events: list[str] = []
