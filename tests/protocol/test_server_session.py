@@ -128,6 +128,36 @@ def test_who_stops_the_playback_is_asked_sooner(make_wire: Callable[..., Wire]) 
     assert wire.server.deadline() == 7.0
 
 
+@pytest.mark.parametrize(
+    ("changed", "deadline"),
+    [
+        ({"type": "semantic_vad"}, None),
+        ({"type": "server_vad", "idle_timeout_ms": None}, None),
+        ({"type": "server_vad", "idle_timeout_ms": 30_000}, 31.0),
+    ],
+)
+def test_the_alarm_is_the_sessions(make_wire: Callable[..., Wire], changed: Any, deadline: float | None) -> None:
+    """Who takes the alarm away, or sets it later, while it waits, is not asked at the old time."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.Generated("resp_1", "stop"))
+    wire.wait(1.0)
+    wire.send(ev.SessionUpdate(session={"type": "realtime", "audio": {"input": {"turn_detection": changed}}}))
+    assert wire.server.deadline() == deadline
+    assert wire.wait(10.0) == []
+
+
+def test_answers_that_were_cancelled_are_not_waited_for(make_wire: Callable[..., Wire]) -> None:
+    """What was sent of them plays no more: however many were cancelled, the alarm goes by the time of the last."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    for turn in range(1, 6):
+        wire.send(ev.ResponseCreate())
+        wire.report(fx.SpeechDelta(f"resp_{turn}", "Once upon a time", bytes(60_000 * MS)))
+        wire.wait(1.0)
+        wire.send(ev.ResponseCancel())
+    assert wire.server.deadline() == 10.0
+
+
 def test_speech_stops_the_alarm(make_wire: Callable[..., Wire]) -> None:
     """Who speaks in time is not asked whether they are there."""
     wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))

@@ -366,6 +366,8 @@ class Responses:
         state.send(RateLimitsUpdated(rate_limits=self._rate.rows(state.now) if self._rate else ()))
         if job is self._default:
             self._default = None
+            if reason is not None and not state.plays:
+                state.playing_until = min(state.playing_until, state.now)  # who stops an answer plays no more of it
             if job.origin != "quiet":
                 self._quiet.arm()
 
