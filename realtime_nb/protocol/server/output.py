@@ -210,7 +210,7 @@ class Output:
     def keep(self, output_index: int, item: Item) -> None:
         """Note how far an item has come."""
         self.items[output_index] = item
-        if item.id in self.state.conversation:
+        if self.in_conversation and item.id in self.state.conversation:
             self.state.conversation.put(item)
 
     def insert(self, item: Item) -> None:
