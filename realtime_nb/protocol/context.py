@@ -147,6 +147,10 @@ class Counter:
             self._known[item.id] = known
         return known[2]
 
+    def keep(self, conversation: Conversation) -> None:
+        """Forget the costs of items that are not in the conversation."""
+        self._known = {name: known for name, known in self._known.items() if name in conversation}
+
     def _cost(self, conversation: Conversation, item: Item) -> Cost:
         if isinstance(item, Message):
             cost = Cost(text=MESSAGE_TOKENS)

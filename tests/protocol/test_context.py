@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,27 @@ def test_costs_are_remembered_until_something_changes() -> None:
     talk.truncate("a", 0, 500)
     assert counter.item(talk, talk["a"]).audio == 10
     assert seen == ["one two three", "one"]
+
+
+def test_costs_are_forgotten_with_their_items(wire: Wire) -> None:
+    """Nothing is kept of items that were deleted, or that only one response has read: pictures are large."""
+
+    def respond(params: ev.ResponseParams | None = None) -> None:
+        wire.send(ev.ResponseCreate(response=params))
+        wire.report(fx.Generated(wire.last(fx.Generate).response_id, "stop"))
+        wire.log.clear()
+        wire.asked.clear()
+
+    tracemalloc.start()
+    for turn in range(20):
+        wire.say("x" * 100_000, id=f"item_{turn}")
+        respond()
+        wire.send(ev.ConversationItemDelete(item_id=f"item_{turn}"))
+        own = Message(role="user", content=(InputText(text="x" * 100_000),))
+        respond(ev.ResponseParams(conversation="none", input=(own,)))
+    kept, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 500_000
 
 
 def test_what_is_not_read() -> None:

@@ -189,6 +189,8 @@ class Responses:
         session = self._session
         items = [item for item in job.source if is_read(item)]
         sticky = isinstance(session.truncation, RetentionRatio) and job.source is self._state.conversation
+        costed = [(item, self._counter.item(job.source, item)) for item in items]
+        self._counter.keep(self._state.conversation)
         names = [item.id for item in items]
         if sticky and self._first in names:
             items = items[names.index(self._first) :]
