@@ -216,6 +216,20 @@ def test_retention_is_sticky(make_wire: Callable[..., Wire]) -> None:
     assert len(set(starts)) == 3, "two cuts in twelve turns, not one each turn"
 
 
+def test_no_output_without_its_call_later_on(make_wire: Callable[..., Wire]) -> None:
+    """Where a ratio has dropped a call, its output is not read by the next responses, either."""
+    session = Session(truncation=RetentionRatio(retention_ratio=0.5), output_modalities=("text",))
+    wire = make_wire(session, limits=Limits(max_input_tokens=100, session_s=None, idle_s=None), count=len)
+    wire.send(ev.ConversationItemCreate(item=FunctionCall(id="c", call_id="k", name="f", arguments="x" * 60)))
+    wire.say("x" * 6, id="first")
+    wire.send(ev.ConversationItemCreate(item=FunctionCallOutput(id="o", call_id="k", output="x")))
+    wire.say("x" * 20, id="second")
+    for turn in range(1, 4):
+        wire.send(ev.ResponseCreate())
+        assert [item.id for item in wire.last(fx.Generate).request.items] == ["first", "second"]
+        wire.report(fx.Generated(f"resp_{turn}", "stop"))
+
+
 # ---------------------------------------------------------------- usage
 def context(fixed: int, *costs: Cost) -> Context:
     """What a response reads, by cost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read
+from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read, without_orphans
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.effects import (
     CallDelta,
@@ -193,8 +193,7 @@ class Responses:
         self._counter.keep(self._state.conversation)
         names = [item.id for item in items]
         if sticky and self._first in names:
-            items = items[names.index(self._first) :]
-        costed = [(item, self._counter.item(job.source, item)) for item in items]
+            costed = without_orphans(costed[names.index(self._first) :])
         fixed = self._counter.fixed(job.config.instructions, self._listings.toolbox(job.config.tools).functions)
         context = Context.fit(costed, fixed, session.truncation, self._state.limits)
         if sticky and len(context.ids) < len(costed):
