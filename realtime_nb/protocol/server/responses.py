@@ -328,6 +328,7 @@ class Responses:
         for job in self._jobs.values():
             if job.stage is Stage.GENERATING and job.generated is None:
                 self._state.do(Stop(job.id))
+            self._settle(job, job.usage() if job.stage is Stage.GENERATING else Usage())
         self._calls.close()
         self._jobs.clear()
         self._turns.clear()
@@ -362,8 +363,7 @@ class Responses:
         state.send(ResponseDone(response=job.resource(details, usage)))
         if state.plays:
             state.do(EndPlayback(job.id))
-        if self._rate and job.reserved:
-            self._rate.settle(job.reserved, usage.total_tokens, state.now)
+        self._settle(job, usage)
         state.send(RateLimitsUpdated(rate_limits=self._rate.rows(state.now) if self._rate else ()))
         if job is self._default:
             self._default = None
@@ -371,6 +371,11 @@ class Responses:
                 state.playing_until = min(state.playing_until, state.now)  # who stops an answer plays no more of it
             if job.origin != "quiet":
                 self._quiet.arm()
+
+    def _settle(self, job: Job, usage: Usage) -> None:
+        """Give back what a response reserved and did not use."""
+        if self._rate and job.reserved:
+            self._rate.settle(job.reserved, usage.total_tokens, self._state.now)
 
 
 def check_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...], param: str) -> None:
