@@ -13,7 +13,6 @@ It ends with the kernel, however that ends: its standard input closes.
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import json
 import os
@@ -34,6 +33,8 @@ START_S = 600.0
 STOP_S = 1.5
 """How long an engine may take to end by itself before it is killed."""
 LINE_BYTES = 1 << 20
+LAST_WORDS_BYTES = 4096
+"""How much is kept of what an engine says, for the message if it fails."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Engine:
         self.http = ""
         self.brain = ""
         self.sip = ""
-        self._last_words: collections.deque[str] = collections.deque(maxlen=20)
+        self._said = b""
         self._drains: list[asyncio.Task[None]] = []
 
     @property
@@ -166,13 +167,13 @@ class Engine:
 
     async def _drain(self, stream: asyncio.StreamReader) -> None:
         """Read a pipe to its end, so that the child never waits for us; keep its last words."""
-        while line := await stream.readline():
-            self._last_words.append(line.decode(errors="replace").rstrip())
+        while data := await stream.read(LINE_BYTES):  # by lines, one that never ends would end the reading
+            self._said = (self._said + data)[-LAST_WORDS_BYTES:]
 
     async def _stillborn(self) -> ModelError:
         await self._process.wait()
         await asyncio.gather(*self._drains)
-        said = "\n".join(list(self._last_words)[-5:]) or "it said nothing"
+        said = "\n".join(self._said.decode(errors="replace").splitlines()[-5:]) or "it said nothing"
         return ModelError(
             f"the local engine ended with code {self._process.returncode} before it was ready:\n{said}",
             hint="realtime-nb doctor",

@@ -122,6 +122,14 @@ def test_a_crash_at_the_start_shows_the_last_words(child: list[str]) -> None:
     assert caught.value.hint
 
 
+def test_what_an_engine_says_without_end_is_read(child: list[str]) -> None:
+    """A line of megabytes on its standard error holds it up no more than any other."""
+    child.append("sys.stderr.write('.' * 3_000_000); sys.stderr.flush()")
+    child.append("sys.stderr.write('so much for that\\n' * 100_000); sys.stderr.flush()")
+    child += [READY, STAY]
+    assert start().alive
+
+
 def test_the_token_travels_in_the_environment_only(child: list[str]) -> None:
     """The child's token is not on its command line, where every user could read it."""
     child.append("secret = os.environ['REALTIME_NB_TOKEN']")

@@ -58,6 +58,8 @@ def describe(samples: Samples, rate: int) -> str:
     'a steady tone of 440 Hz (A4), 1.0 s, loud'
     """
     sound = np.asarray(samples, np.float64)
+    if len(sound):
+        sound = sound - np.mean(sound)  # the constant offset of a cheap microphone sounds of nothing
     level_db = 10 * np.log10(np.mean(sound**2) + 1e-12) if len(sound) else -120.0
     length = f"{len(sound) / rate:.1f} s"
     if level_db < SILENT_DB or len(sound) < rate // 20:
@@ -125,6 +127,7 @@ def _trimmed(sound: Array) -> Array:
 
 def _spectrum(sound: Array) -> Array:
     power: Array = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+    power[0] = 0.0  # no pitch: it would be 0 Hz
     return power
 
 
@@ -166,6 +169,8 @@ def _tones(lines: list[float]) -> str:
 def _melody(sound: Array, rate: int) -> str | None:
     """Tones that follow one another, if most of the sound is that."""
     size = int(rate * 0.064)
+    if len(sound) < size:
+        return None
     frames = sound[: len(sound) // size * size].reshape(-1, size)
     frames = frames[np.square(frames).mean(axis=1) > np.square(frames).mean(axis=1).max() / 100]
     found = [_lines(_spectrum(frame), rate / size) for frame in frames]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import re
 import secrets
 import signal
@@ -36,6 +37,8 @@ from realtime_nb.engine.slots import Slots
 from realtime_nb.errors import ModelError
 
 __all__ = ["LlamaLlm", "qwen", "smollm"]
+
+logger = logging.getLogger("realtime_nb.engine")
 
 THREADS: Final = max(1, min(4, cores() // 2))
 """Half the cores: the threads of llama.cpp spin while they wait for each other, and two on two busy cores (a voice
@@ -217,13 +220,20 @@ class LlamaLlm:
             self._running += 1
         try:
             if place.snapshot is not None:
-                self._ask(f"/slots/{place.index}?action=restore", {"filename": place.snapshot})
+                self._restore(place.index, place.snapshot)
             yield place.index
         finally:
             self._slots.give_back(place)
             with self._quiet:
                 self._running -= 1
                 self._quiet.notify_all()
+
+    def _restore(self, index: int, snapshot: str) -> None:
+        """Load a snapshot into a cache; without it, all of the prompt is read."""
+        try:
+            self._ask(f"/slots/{index}?action=restore", {"filename": snapshot})
+        except OSError as fault:  # it was not saved, or its folder was tidied away
+            logger.warning("a snapshot of the cache is gone: %s", fault)
 
     @property
     def _server(self) -> Any:

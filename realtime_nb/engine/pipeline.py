@@ -11,8 +11,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, Literal
 
 from realtime_nb.audio.formats import WireFormat
@@ -37,6 +39,9 @@ from realtime_nb.protocol.usage import audio_out_tokens
 
 __all__ = ["Pipeline"]
 
+PICTURES: Final = 256
+"""Pictures whose words are remembered; a few hundred bytes each."""
+
 Emit = Callable[[Report], None]
 
 
@@ -51,6 +56,8 @@ class Pipeline:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._seen: OrderedDict[bytes, str] = OrderedDict()  # by the picture's digest, the latest last
+        self._looking = threading.Lock()
 
     def warm(self, instructions: str, tools: Sequence[FunctionTool], cancel: Cancel) -> None:
         """Put a prefix into the brain's cache.
@@ -116,7 +123,22 @@ class Pipeline:
     def _describe(self, cancel: Cancel) -> Describe | None:
         if self._engine.llm.sees_images:
             return None
-        return lambda picture: self._engine.vision.describe(picture, cancel=cancel)
+        return lambda picture: self._look(picture, cancel)
+
+    def _look(self, picture: bytes, cancel: Cancel) -> str:
+        """Words for a picture: those it got before, for it is in the prompt of every later response, too."""
+        name = sha256(picture).digest()
+        with self._looking:
+            if name in self._seen:
+                self._seen.move_to_end(name)
+                return self._seen[name]
+        words = self._engine.vision.describe(picture, cancel=cancel)
+        with self._looking:
+            if not cancel.is_set():  # else it may not have been looked at to the end
+                self._seen[name] = words
+            if len(self._seen) > PICTURES:
+                self._seen.popitem(last=False)
+        return words
 
 
 _REASONS: Final[Mapping[str, Literal["stop", "length", "tool_calls"]]] = {

@@ -97,10 +97,6 @@ class _Tape:
         self._dropped = 0
         self._data = bytearray()
 
-    @property
-    def held_ms(self) -> float:
-        return len(self._data) / self._per_ms
-
     def add(self, audio: bytes) -> None:
         self._data += audio
 
@@ -243,6 +239,8 @@ class TurnDetector:
         for probability, level in zip(self._stream.feed(samples), self._levels.feed(samples), strict=True):
             self._frames += 1
             events += self._step(probability, level, self._rules, self._tape)
+        if isinstance(self._state, _Speaking) and self._is_long(self._state):
+            self._tape.keep(self._now_ms)  # nobody will want it: not this turn's pauses, nor the next turn
         return events
 
     def judge(self, complete: float) -> list[TurnEvent]:
@@ -328,8 +326,12 @@ class TurnDetector:
         turn.silence_ms += self._frame_ms
         if not before < PAUSE_MS <= turn.silence_ms:
             return self._ended(turn)
-        audio = tape.between(turn.start_ms, self._now_ms) if tape.held_ms <= HELD_MS else b""
+        audio = b"" if self._is_long(turn) else tape.between(turn.start_ms, self._now_ms)
         return [Paused(turn.start_ms, ceil(turn.speech_end_ms), audio, tape.format), *self._ended(turn)]
+
+    def _is_long(self, turn: _Speaking) -> bool:
+        """Whether a turn is longer than its sound is kept."""
+        return self._now_ms - turn.start_ms > HELD_MS
 
     def _ended(self, turn: _Speaking) -> list[TurnEvent]:
         """End the turn, if it was silent for long enough."""

@@ -29,7 +29,7 @@ from .session_config import RetentionRatio, Truncation
 from .tools import FunctionTool
 from .usage import CachedTokens, InputTokens, audio_in_tokens, audio_out_tokens, image_tokens
 
-__all__ = ["Context", "ContextOverflow", "Cost", "Counter", "cached_split", "is_read"]
+__all__ = ["Context", "ContextOverflow", "Cost", "Counter", "cached_split", "is_read", "without_orphans"]
 
 MESSAGE_TOKENS = 4
 """What an item costs beside its text: the marks of its role (2 to 12 at the service)."""
@@ -147,6 +147,10 @@ class Counter:
             self._known[item.id] = known
         return known[2]
 
+    def keep(self, conversation: Conversation) -> None:
+        """Forget the costs of items that are not in the conversation."""
+        self._known = {name: known for name, known in self._known.items() if name in conversation}
+
     def _cost(self, conversation: Conversation, item: Item) -> Cost:
         if isinstance(item, Message):
             cost = Cost(text=MESSAGE_TOKENS)
@@ -237,7 +241,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             first, total = _drop(items, total, int(limit * ratio))
         if total > limit or limit < 0:
             raise ContextOverflow(f"{total + fixed.total} tokens do not fit into {most}")
-        kept = _without_orphans(items[first:]) if first else items
+        kept = without_orphans(items[first:]) if first else items
         return cls(ids=tuple(item.id for item, _ in kept), fixed=fixed, costs=tuple(cost for _, cost in kept))
 
 
@@ -249,7 +253,19 @@ def _drop(items: Sequence[tuple[Item, Cost]], total: int, target: int) -> tuple[
     return first, total
 
 
-def _without_orphans(items: Sequence[tuple[Item, Cost]]) -> list[tuple[Item, Cost]]:
+def without_orphans(items: Sequence[tuple[Item, Cost]]) -> list[tuple[Item, Cost]]:
+    """Leave out the outputs whose calls are not there.
+
+    Parameters
+    ----------
+    items : Sequence of (Item, Cost)
+        What is left of a conversation whose beginning was dropped.
+
+    Returns
+    -------
+    list of (Item, Cost)
+        The others.
+    """
     calls = {item.call_id for item, _ in items if isinstance(item, FunctionCall)}
     return [(item, cost) for item, cost in items if not isinstance(item, FunctionCallOutput) or item.call_id in calls]
 

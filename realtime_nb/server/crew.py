@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Crew", "Lane"]
+
+logger = logging.getLogger("realtime_nb.server")
 
 Job = Callable[[], None]
 
@@ -52,7 +55,7 @@ class Lane:
         self._closed = False
 
     def add(self, job: Job) -> None:
-        """Run `job` after the ones before it; a job must not raise."""
+        """Run `job` after the ones before it."""
         with self._lock:
             if self._closed:
                 return
@@ -70,7 +73,10 @@ class Lane:
         """Do one job, then queue behind the other sessions."""
         with self._lock:
             job = self._jobs.popleft() if self._jobs else None
-        if job is not None:
-            job()
+        try:
+            if job is not None:
+                job()
+        except Exception:  # our own mistake, or a plug-in's: the session's other jobs wait for their turn
+            logger.exception("a job of a session failed")
         with self._lock:
             self._running = self._pool.submit(self._step) if self._jobs else None

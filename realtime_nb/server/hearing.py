@@ -124,8 +124,14 @@ class Hearing:
             self._take(self._detector.feed(audio, format))
         except Exception as fault:  # a detector is a plug-in: one bad frame must not deafen all
             logger.warning("turn detection failed: %s", type(fault).__name__, exc_info=fault)
+            self._detector.forget()  # its frames and their loudness are out of step
+        finally:
+            self._heard(len(audio))
+
+    def _heard(self, size: int) -> None:
+        """Make room for so many bytes."""
         with self._lock:
-            self._waiting_bytes -= len(audio)
+            self._waiting_bytes -= size
             if self._waiting_bytes <= self._limit_bytes and not self._has_room.is_set():
                 self._loop.call_soon_threadsafe(self._has_room.set)
 

@@ -143,3 +143,5 @@ async def _sdk() -> ModuleType:
         raise MissingExtra(
             f"MCP tools need the package mcp, and {missing.name} is not installed.", hint=PIP_LINE
         ) from missing
+    except ImportError as other:
+        raise MissingExtra(f"MCP tools need another version of the package mcp: {other}.", hint=PIP_LINE) from other

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from mcp import Client, Implementation, MCPError
@@ -20,8 +20,13 @@ from realtime_nb.protocol.tools import McpServer
 
 __all__ = ["Link", "RefusedError", "UNREACHABLE"]
 
+T = TypeVar("T")
+
 UNREACHABLE = 424
 """The ``http_error`` of a server that gives no HTTP answer: Failed Dependency, as the service says it."""
+NOT_FOUND = 404
+SESSION = "mcp-session-id"
+"""The header of a server that keeps sessions; to one that it has forgotten, it answers 404."""
 MAX_TOOLS = 512
 """One server may list so many."""
 CONNECT_S = 10.0
@@ -72,6 +77,7 @@ class Link:
         self._users = 0
         self._rest: asyncio.TimerHandle | None = None
         self._broken: Exception | None = None
+        self._forgotten = 0  # sessions that the server knew no more: it began anew meanwhile
         self._status: int | None = None  # of the last answer that was no answer of MCP
 
     # ------------------------------------------------------------ asked
@@ -88,17 +94,7 @@ class Link:
         RefusedError
             When it lists none, or too many.
         """
-        found: list[McpTool] = []
-        cursor: str | None = None
-        async with self._in_use() as client:
-            while True:
-                page = await client.list_tools(cursor=cursor)
-                found += map(_tool, page.tools)
-                cursor = page.next_cursor
-                if len(found) > MAX_TOOLS:
-                    raise _refusal(INVALID_PARAMS, f"It lists more than {MAX_TOOLS} tools.")
-                if cursor is None:
-                    return tuple(found)
+        return await self._ask(_all_tools)
 
     async def call(self, name: str, arguments: str) -> str:
         """Call a tool.
@@ -121,8 +117,7 @@ class Link:
             When there is nothing to give: the tool failed, the server refused, or there is no server.
         """
         given = _arguments(arguments)
-        async with self._in_use() as client:
-            result = await client.call_tool(name, given)
+        result = await self._ask(lambda client: client.call_tool(name, given))
         if result.is_error:
             raise RefusedError(McpToolExecutionError(message=_words(result)))
         return _words(result)
@@ -141,6 +136,18 @@ class Link:
             await asyncio.wait({self._holder}, timeout=0.1)
 
     # ------------------------------------------------------------ connected
+    async def _ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
+        """Ask the server; once more, in a new session, where it had forgotten the old one and so did nothing."""
+        before = self._forgotten
+        try:
+            async with self._in_use() as client:
+                return await question(client)
+        except RefusedError:
+            if self._forgotten == before:
+                raise
+        async with self._in_use() as client:
+            return await question(client)
+
     @contextlib.asynccontextmanager
     async def _in_use(self) -> AsyncIterator[Client]:
         self._users += 1
@@ -158,7 +165,7 @@ class Link:
                 self._rest = asyncio.get_running_loop().call_later(IDLE_S, self._over.set)
 
     async def _connected(self) -> Client:
-        if self._client is None or self._holder is None or self._holder.done():
+        if self._client is None or self._holder is None or self._holder.done() or self._over.is_set():
             self._over.clear()
             self._client = asyncio.get_running_loop().create_future()
             self._holder = asyncio.create_task(self._hold(self._client))
@@ -190,11 +197,16 @@ class Link:
         return httpx2.AsyncClient(headers=headers, timeout=timeout, event_hooks={"response": [self._look]})
 
     async def _look(self, response: httpx2.Response) -> None:
-        """Bound an answer, and remember one that is not of MCP but of something that stands before it."""
+        """Bound an answer, and remember the last that is not of MCP but of something that stands before it."""
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             response.stream = _Bounded(response.stream, self._limit_bytes)
-        if response.is_error and b'"jsonrpc"' not in await response.aread():
-            self._status = response.status_code
+        if response.request.method != "POST":
+            return  # a stream that a server need not have, or its end
+        is_foreign = response.is_error and b'"jsonrpc"' not in await response.aread()
+        self._status = response.status_code if is_foreign else None
+        if response.status_code == NOT_FOUND and SESSION in response.request.headers:
+            self._forgotten += 1
+            self._over.set()
 
     async def _error_of(self, fault: Exception) -> McpError:
         """Give the reason in the API's words; where the connection broke, that is the reason."""
@@ -232,6 +244,20 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 # ---------------------------------------------------------------- what the SDK gives, in the protocol's words
+async def _all_tools(client: Client) -> tuple[McpTool, ...]:
+    """Page by page."""
+    found: list[McpTool] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        found += map(_tool, page.tools)
+        cursor = page.next_cursor
+        if len(found) > MAX_TOOLS:
+            raise _refusal(INVALID_PARAMS, f"It lists more than {MAX_TOOLS} tools.")
+        if cursor is None:
+            return tuple(found)
+
+
 def _refusal(code: int, message: str) -> RefusedError:
     return RefusedError(McpProtocolError(code=code, message=message))
 

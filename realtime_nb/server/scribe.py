@@ -153,7 +153,11 @@ class Scribe:
 
 def _sound(effect: Transcribe) -> str:
     """What a sound without words is like, as the brain reads it."""
-    told = describe(samples_of(effect.audio, effect.format, HEARD_RATE), HEARD_RATE)
+    try:
+        told = describe(samples_of(effect.audio, effect.format, HEARD_RATE), HEARD_RATE)
+    except Exception as fault:  # else nobody hears of the transcript, and its response waits for ever
+        logger.warning("describing a sound failed: %s", type(fault).__name__, exc_info=fault)
+        return ""
     return f"[Sound sent by the user, without words: {told}]"
 
 

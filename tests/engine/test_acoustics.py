@@ -96,3 +96,19 @@ def test_a_glide_is_told_by_its_ends() -> None:
     ends = [float(word) for word in told.replace(",", "").split() if word.replace(".", "").isdigit()]
     assert ends[0] < 400
     assert ends[1] > 1300
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.1, 0.3])
+def test_a_constant_offset_sounds_of_nothing(offset: float) -> None:
+    """A microphone's offset changes no description, and alone it is silence."""
+    offset = np.float32(offset)
+    assert describe(np.full(RATE, offset), RATE) == "silence, 1.0 s"
+    assert describe(tone(440) + offset, RATE) == describe(tone(440), RATE)
+    keys = tone(697, level=0.3) + tone(1209, level=0.3)
+    assert describe(keys + offset, RATE) == describe(keys, RATE)
+
+
+@pytest.mark.parametrize("ms", [50, 51, 55, 60, 63, 64, 65, 80])
+def test_a_sound_may_be_as_short_as_it_likes(ms: int) -> None:
+    """Less than the frame in which a melody is looked for is described, too."""
+    assert describe(noise(ms / 1000), RATE).startswith("steady noise")

@@ -191,6 +191,15 @@ def test_what_was_in_the_cache_is_told_before_the_first_word(qwen: LlamaLlm) -> 
     assert deltas[0] == ChatRead(end.prompt_tokens, end.cached_tokens)
 
 
+def test_a_snapshot_that_is_gone_is_read_again(smollm: LlamaLlm) -> None:
+    """Whoever tidies the temporary folder makes an answer slower, and fails none."""
+    warm = "You sell tickets for a train."
+    smollm.warm((ChatMessage("system", warm),))
+    for snapshot in Path(smollm._snapshots.name).iterdir():
+        snapshot.unlink()
+    assert [bool(Talk(smollm, warm).say(f"I want {number} tickets.", max_tokens=2)) for number in (2, 3)] == [True] * 2
+
+
 def test_every_new_conversation_begins_with_the_warm_prefix(qwen: LlamaLlm) -> None:
     """Also the one that gets a cache nobody used before."""
     instructions = "You sell tickets for a ferry."

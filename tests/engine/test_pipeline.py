@@ -21,7 +21,7 @@ from realtime_nb.protocol.effects import (
 )
 from realtime_nb.protocol.formats import AudioFormat, Pcm, Pcma, Pcmu
 from realtime_nb.protocol.items import FunctionCall, FunctionCallOutput, InputImage, InputText, Message, OutputAudio
-from realtime_nb.testing.stages import Call, StubLlm, StubTts, stub_engine
+from realtime_nb.testing.stages import Call, StubLlm, StubTts, StubVision, stub_engine
 
 _PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 PIXEL = f"data:image/png;base64,{_PNG}"
@@ -183,6 +183,25 @@ def test_a_picture_is_shown_or_told(sees: bool) -> None:
     assert (message.images == (PIXEL,)) is sees
     assert ("a picture of" in message.text) is not sees
     assert "What is it?" in message.text
+
+
+def test_a_picture_is_looked_at_once() -> None:
+    """Later responses read the words that the first one got; a look that was cut short is not remembered."""
+    looks: list[bytes] = []
+
+    class Eye(StubVision):
+        def describe(self, png_or_jpeg: bytes, *, cancel: Cancel) -> str:
+            looks.append(png_or_jpeg)
+            return super().describe(png_or_jpeg, cancel=cancel)
+
+    shown = request(Message(role="user", content=(InputImage(image_url=PIXEL),)))
+    seeing, cancel = pipeline("I see.", vision=Eye()), Cancel()
+    cancel.set()
+    seeing.generate(shown, "resp_0", lambda _: None, cancel)
+    assert len(looks) == 1
+    for _ in range(3):
+        reports(seeing, shown)
+    assert len(looks) == 2
 
 
 @pytest.mark.parametrize("limit", [5, 12, 40])

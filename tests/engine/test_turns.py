@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 
 import numpy as np
@@ -172,6 +173,20 @@ def test_a_turn_longer_than_is_kept_pauses_without_its_sound() -> None:
     events = hear(detector(), sound(500, turns.HELD_MS + 1000, 300), step_ms=200)
     pause = next(event for event in events if isinstance(event, Paused))
     assert pause.audio == b""
+
+
+def test_endless_speech_takes_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a turn without end, as music is one, no more sound is kept than its pauses can want."""
+    monkeypatch.setattr(turns, "HELD_MS", 2_000)
+    listening = detector()
+    second = sound(0, 1_000)
+    tracemalloc.start()
+    for _ in range(60):
+        hear(listening, second, step_ms=100)
+    kept, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 3 * len(second)
+    assert spans(hear(listening, sound(1_000, 500, 1_000)))[0] > 60_000, "and the next turn is found"
 
 
 def test_forgetting_begins_afresh_and_time_runs_on() -> None:

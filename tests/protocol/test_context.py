@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,27 @@ def test_costs_are_remembered_until_something_changes() -> None:
     assert seen == ["one two three", "one"]
 
 
+def test_costs_are_forgotten_with_their_items(wire: Wire) -> None:
+    """Nothing is kept of items that were deleted, or that only one response has read: pictures are large."""
+
+    def respond(params: ev.ResponseParams | None = None) -> None:
+        wire.send(ev.ResponseCreate(response=params))
+        wire.report(fx.Generated(wire.last(fx.Generate).response_id, "stop"))
+        wire.log.clear()
+        wire.asked.clear()
+
+    tracemalloc.start()
+    for turn in range(20):
+        wire.say("x" * 100_000, id=f"item_{turn}")
+        respond()
+        wire.send(ev.ConversationItemDelete(item_id=f"item_{turn}"))
+        own = Message(role="user", content=(InputText(text="x" * 100_000),))
+        respond(ev.ResponseParams(conversation="none", input=(own,)))
+    kept, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 500_000
+
+
 def test_what_is_not_read() -> None:
     """Unfinished and empty items, cut calls, and MCP's lists are not for the model."""
     said = (OutputText(text="x"),)
@@ -192,6 +214,20 @@ def test_retention_is_sticky(make_wire: Callable[..., Wire]) -> None:
         wire.report(fx.Generated(f"resp_{turn + 1}", "stop"))
     assert starts[:6] == ["item_c1"] * 5 + ["item_c5"]
     assert len(set(starts)) == 3, "two cuts in twelve turns, not one each turn"
+
+
+def test_no_output_without_its_call_later_on(make_wire: Callable[..., Wire]) -> None:
+    """Where a ratio has dropped a call, its output is not read by the next responses, either."""
+    session = Session(truncation=RetentionRatio(retention_ratio=0.5), output_modalities=("text",))
+    wire = make_wire(session, limits=Limits(max_input_tokens=100, session_s=None, idle_s=None), count=len)
+    wire.send(ev.ConversationItemCreate(item=FunctionCall(id="c", call_id="k", name="f", arguments="x" * 60)))
+    wire.say("x" * 6, id="first")
+    wire.send(ev.ConversationItemCreate(item=FunctionCallOutput(id="o", call_id="k", output="x")))
+    wire.say("x" * 20, id="second")
+    for turn in range(1, 4):
+        wire.send(ev.ResponseCreate())
+        assert [item.id for item in wire.last(fx.Generate).request.items] == ["first", "second"]
+        wire.report(fx.Generated(f"resp_{turn}", "stop"))
 
 
 # ---------------------------------------------------------------- usage

@@ -102,3 +102,14 @@ def test_a_refused_response(make_wire: Callable[..., Wire]) -> None:
     assert (details.error.type, details.error.code) == ("tokens", "rate_limit_exceeded")
     assert "Rate limit reached for gpt-realtime-mini on tokens per min (TPM): Limit 1500" in str(details.error.message)
     assert "Please try again in" in str(details.error.message)
+
+
+def test_who_leaves_in_the_middle_gives_back(make_wire: Callable[..., Wire]) -> None:
+    """What a session had reserved when it ended is settled: the limits are those of all sessions."""
+    rate = limiter()
+    wire = make_wire(Session(), rate=rate)
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.SpeechDelta("resp_1", "Hello there", bytes(48 * 1_000)))
+    assert rate.rows(0.0)[1].remaining < 36_000
+    wire.server.close(0.0)
+    assert rate.rows(0.0)[1].remaining == 40_000 - 4 - 2 - 20  # read, and written: words, and a second of sound

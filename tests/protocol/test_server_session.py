@@ -128,6 +128,36 @@ def test_who_stops_the_playback_is_asked_sooner(make_wire: Callable[..., Wire]) 
     assert wire.server.deadline() == 7.0
 
 
+@pytest.mark.parametrize(
+    ("changed", "deadline"),
+    [
+        ({"type": "semantic_vad"}, None),
+        ({"type": "server_vad", "idle_timeout_ms": None}, None),
+        ({"type": "server_vad", "idle_timeout_ms": 30_000}, 31.0),
+    ],
+)
+def test_the_alarm_is_the_sessions(make_wire: Callable[..., Wire], changed: Any, deadline: float | None) -> None:
+    """Who takes the alarm away, or sets it later, while it waits, is not asked at the old time."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    wire.send(ev.ResponseCreate())
+    wire.report(fx.Generated("resp_1", "stop"))
+    wire.wait(1.0)
+    wire.send(ev.SessionUpdate(session={"type": "realtime", "audio": {"input": {"turn_detection": changed}}}))
+    assert wire.server.deadline() == deadline
+    assert wire.wait(10.0) == []
+
+
+def test_answers_that_were_cancelled_are_not_waited_for(make_wire: Callable[..., Wire]) -> None:
+    """What was sent of them plays no more: however many were cancelled, the alarm goes by the time of the last."""
+    wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
+    for turn in range(1, 6):
+        wire.send(ev.ResponseCreate())
+        wire.report(fx.SpeechDelta(f"resp_{turn}", "Once upon a time", bytes(60_000 * MS)))
+        wire.wait(1.0)
+        wire.send(ev.ResponseCancel())
+    assert wire.server.deadline() == 10.0
+
+
 def test_speech_stops_the_alarm(make_wire: Callable[..., Wire]) -> None:
     """Who speaks in time is not asked whether they are there."""
     wire = make_wire(hearing(turn_detection=ServerVad(idle_timeout_ms=5_000)))
@@ -256,3 +286,28 @@ def test_a_breath_with_a_picture_keeps_the_picture(wire: Wire) -> None:
     wire.report(fx.Transcribed(wire.last(fx.Transcribe).item_id, ""))
     wire.send(ev.ResponseCreate())
     assert wire.last(fx.Generate).request.items[0].content == (InputText(text="look"),)
+
+
+# ---------------------------------------------------------------- names
+def test_the_name_of_what_is_being_said_is_taken(make_wire: Callable[..., Wire], types: Types) -> None:
+    """It was announced, and will be an item: a client that uses it is told so, and the turn goes on."""
+    wire = make_wire(hearing(turn_detection=ServerVad()))
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(1_000 * MS)))
+    wire.report(fx.SpeechStarted(0))
+    name = wire.last(ev.InputAudioBufferSpeechStarted).item_id
+    assert types(wire.say("mine", id=name)) == ["error"]
+    wire.report(fx.SpeechStopped(900))
+    assert wire.server.conversation.order == (name,)
+    wire.send(ev.ConversationItemDelete(item_id=name))
+    wire.say("next")
+    assert types(wire.send(ev.ResponseCreate())) == ["response.created"]
+
+
+def test_an_item_named_like_one_out_of_band_is_the_clients(wire: Wire) -> None:
+    """What is written out of band is not in the conversation, where its name may be an item of the client's."""
+    wire.send(ev.ResponseCreate(response=ev.ResponseParams(conversation="none", input=())))
+    wire.report(fx.TextDelta("resp_1", "Aside"))
+    name = wire.last(ev.ResponseOutputItemAdded).item.id
+    wire.say("mine", id=name)
+    wire.report(fx.Generated("resp_1", "stop"))
+    assert wire.server.conversation[name].content == (InputText(text="mine"),)

@@ -45,6 +45,16 @@ def test_a_closed_lane_forgets_what_has_not_begun() -> None:
     assert done == []
 
 
+def test_a_lane_outlives_a_job_that_fails() -> None:
+    """What comes after it is done."""
+    crew = Crew(1)
+    lane, finished = Lane(crew.ears), threading.Event()
+    lane.add(lambda: 1 // 0)
+    lane.add(finished.set)
+    assert finished.wait(10)
+    crew.close()
+
+
 def test_a_crew_that_closes_leaves_no_thread() -> None:
     """Every thread the crew began has ended when close returns."""
     before = set(threading.enumerate())  # one of them may end meanwhile: an earlier test's

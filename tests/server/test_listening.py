@@ -14,7 +14,7 @@ import pytest
 from realtime_nb.audio import Audio
 from realtime_nb.audio.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
 from realtime_nb.engine.base import Cancel, ChatDelta, ChatRequest, Samples, Transcription
-from realtime_nb.testing.stages import StubAsr, StubLlm, stub_engine, stub_speech
+from realtime_nb.testing.stages import StubAsr, StubLlm, StubVad, stub_engine, stub_speech
 
 WHISPER = {"model": "whisper-1"}
 FRAME_MS = 32
@@ -386,3 +386,37 @@ def test_a_refused_update_leaves_no_transcription(serve: Any, dial: Any) -> None
     caller.send("conversation.item.retrieve", item_id="nothing")
     caller.until("error")
     assert not [event for event in caller.events if "transcription" in event["type"]]
+
+
+class _FailsOnce(StubVad):
+    """Hears as the stub does, but for one chunk."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    def stream(self) -> Any:
+        hears = super().stream()
+        usual = hears.feed
+
+        def feed(samples: Samples) -> list[float]:
+            heard = usual(samples)
+            self.left -= 1
+            if self.left == 0:
+                raise RuntimeError("one bad frame")
+            return heard
+
+        hears.feed = feed  # type: ignore[method-assign] # the fault is put in
+        return hears
+
+
+def test_a_detector_that_fails_once_hears_every_later_turn(
+    serve: Any, dial: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One bad frame costs no turn but its own, whatever the chunks the sound comes in."""
+    caller = session(serve, dial, vad=_FailsOnce())
+    caller.update(output_modalities=["text"])
+    for _ in range(6):
+        caller.append(stub_speech(777) + silence(633), chunk=4802)
+        caller.until("response.done")
+    assert len(caller.all("input_audio_buffer.speech_started")) == 6
+    assert sum("turn detection failed" in record.getMessage() for record in caplog.records) == 1

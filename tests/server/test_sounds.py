@@ -100,3 +100,24 @@ def test_the_shipped_brain_can_say_what_it_heard(serve_real: Any, dial: Any) -> 
     caller.send("response.create")
     done = caller.until("response.done")["response"]
     assert "440" in done["output"][0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("samples", [np.full(24_000, 3_000), np.random.default_rng(0).integers(-3_000, 3_000, 24 * 55)])
+def test_a_sound_of_any_kind_is_answered(serve: Any, dial: Any, samples: Any) -> None:
+    """An offset without sound, or a noise of 55 ms, holds no response up."""
+    caller, _llm = session(serve, dial, "")
+    assert send(caller, samples.astype("<i2").tobytes())["status"] == "completed"
+
+
+def test_what_cannot_be_described_is_answered_all_the_same(
+    serve: Any, dial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A description that fails is left out; the transcript is told, and the response made."""
+
+    def fails(*_args: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("realtime_nb.server.scribe.describe", fails)
+    caller, _llm = session(serve, dial, "")
+    assert send(caller, TONE)["status"] == "completed"
+    assert caller.all("conversation.item.input_audio_transcription.completed")

@@ -115,7 +115,8 @@ class Ears:
             self._buffer.reformat(heard.format)
         if heard.turn_detection is None:
             self._state.speech = None
-            self._quiet.disarm()
+        if heard.turn_detection != was.turn_detection:
+            self._quiet.renew()
         if (heard.turn_detection, heard.noise_reduction) != (was.turn_detection, was.noise_reduction):
             self._state.do(Detect(heard.turn_detection, heard.noise_reduction))
 

@@ -71,7 +71,9 @@ class Intake:
             With the path of the first fault.
         """
         self._state.check_room(conversation)
-        if item.id and (item.id in conversation or item.id in self._state.conversation):
+        if item.id and (
+            item.id in conversation or item.id in self._state.conversation or item.id == self._state.speech
+        ):
             raise fault("item_exists", param=f"{at}.id", id=item.id)
         self._check(item, at)
         named = {} if not isinstance(item, FunctionCall) or item.call_id else {"call_id": self._state.ids.new("call")}

@@ -210,7 +210,7 @@ class Output:
     def keep(self, output_index: int, item: Item) -> None:
         """Note how far an item has come."""
         self.items[output_index] = item
-        if item.id in self.state.conversation:
+        if self.in_conversation and item.id in self.state.conversation:
             self.state.conversation.put(item)
 
     def insert(self, item: Item) -> None:
@@ -239,7 +239,8 @@ class Output:
         OutputTokens
             Its words by that count or ours; its sound by the rule.
         """
-        return OutputTokens(text_tokens=text_tokens or self.text_tokens, audio_tokens=self._audio_tokens)
+        spoken = audio_out_tokens(self._open.ledger.ms) if isinstance(self._open, _Speech) else 0
+        return OutputTokens(text_tokens=text_tokens or self.text_tokens, audio_tokens=self._audio_tokens + spoken)
 
 
 class _ItemPlace(TypedDict):

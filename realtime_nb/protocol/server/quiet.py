@@ -32,6 +32,12 @@ class Quiet:
             self.since_ms = self._state.heard_ms
             self._since, self._wait_s = self._state.now, detection.idle_timeout_ms / 1000
 
+    def renew(self) -> None:
+        """Wait anew, as the session now says, if there is a wait."""
+        if self._since is not None:
+            self.disarm()
+            self.arm()
+
     @property
     def at(self) -> float | None:
         """When it rings, in monotonic seconds: sooner if the reply is played to its end no more."""

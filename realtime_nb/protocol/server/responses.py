@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read
+from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read, without_orphans
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.effects import (
     CallDelta,
@@ -189,10 +189,11 @@ class Responses:
         session = self._session
         items = [item for item in job.source if is_read(item)]
         sticky = isinstance(session.truncation, RetentionRatio) and job.source is self._state.conversation
+        costed = [(item, self._counter.item(job.source, item)) for item in items]
+        self._counter.keep(self._state.conversation)
         names = [item.id for item in items]
         if sticky and self._first in names:
-            items = items[names.index(self._first) :]
-        costed = [(item, self._counter.item(job.source, item)) for item in items]
+            costed = without_orphans(costed[names.index(self._first) :])
         fixed = self._counter.fixed(job.config.instructions, self._listings.toolbox(job.config.tools).functions)
         context = Context.fit(costed, fixed, session.truncation, self._state.limits)
         if sticky and len(context.ids) < len(costed):
@@ -327,6 +328,7 @@ class Responses:
         for job in self._jobs.values():
             if job.stage is Stage.GENERATING and job.generated is None:
                 self._state.do(Stop(job.id))
+            self._settle(job, job.usage() if job.stage is Stage.GENERATING else Usage())
         self._calls.close()
         self._jobs.clear()
         self._turns.clear()
@@ -361,13 +363,19 @@ class Responses:
         state.send(ResponseDone(response=job.resource(details, usage)))
         if state.plays:
             state.do(EndPlayback(job.id))
-        if self._rate and job.reserved:
-            self._rate.settle(job.reserved, usage.total_tokens, state.now)
+        self._settle(job, usage)
         state.send(RateLimitsUpdated(rate_limits=self._rate.rows(state.now) if self._rate else ()))
         if job is self._default:
             self._default = None
+            if reason is not None and not state.plays:
+                state.playing_until = min(state.playing_until, state.now)  # who stops an answer plays no more of it
             if job.origin != "quiet":
                 self._quiet.arm()
+
+    def _settle(self, job: Job, usage: Usage) -> None:
+        """Give back what a response reserved and did not use."""
+        if self._rate and job.reserved:
+            self._rate.settle(job.reserved, usage.total_tokens, self._state.now)
 
 
 def check_tool_choice(choice: ToolChoice, tools: tuple[Tool, ...], param: str) -> None:

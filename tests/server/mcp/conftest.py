@@ -36,6 +36,8 @@ class Kitchen:
     """Set when the tool that never ends has begun."""
     let_go: threading.Event = field(default_factory=threading.Event)
     """Set when it was stopped."""
+    instead: Callable[[str, dict[str, Any]], tuple[int, str] | None] = lambda _verb, _message: None
+    """What is answered instead, by HTTP verb and message: a status and a body, if any."""
 
     def open(self, port: int = 0) -> None:
         """Begin to serve."""
@@ -98,13 +100,21 @@ class Kitchen:
                 await send({"type": "http.response.body", "body": b'{"error": "invalid_token"}'})
                 return
 
-            async def look() -> Any:
-                message = await receive()
-                if body := message.get("body"):
-                    self.asked.append((token, json.loads(body).get("method", "")))
-                return message
+            first = await receive()
+            message = json.loads(first.get("body") or "{}")
+            if message:
+                self.asked.append((token, message.get("method", "")))
+            if (answer := self.instead(scope["method"], message)) is not None:
+                headers = [(b"content-type", b"application/json")]
+                await send({"type": "http.response.start", "status": answer[0], "headers": headers})
+                await send({"type": "http.response.body", "body": answer[1].encode()})
+                return
+            read = iter([first])
 
-            await app(scope, look, send)
+            async def again() -> Any:
+                return next(read, None) or await receive()
+
+            await app(scope, again, send)
 
         return door
 

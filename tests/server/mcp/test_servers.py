@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +49,53 @@ def test_a_server_that_goes_and_comes_back(begin: Session, kitchen: Kitchen) -> 
     assert (gone["type"], gone["code"]) == ("http_error", 424)
     kitchen.open(urlsplit(kitchen.url).port or 0)
     assert item(caller.say("Please weigh it."), "mcp_call")["output"] == "an egg weighs 3 kg"
+
+
+def keeps_sessions(verb: str, message: dict[str, Any]) -> tuple[int, str] | None:
+    """Answer as a server of before 2026 does, which keeps sessions; this one has no stream of its own."""
+    if verb == "GET":
+        return 405, "Method Not Allowed"
+    unknown = {"jsonrpc": "2.0", "id": message.get("id"), "error": {"code": -32_601, "message": "Method not found"}}
+    return (200, json.dumps(unknown)) if message.get("method") == "server/discover" else None
+
+
+def test_a_server_that_has_forgotten_the_session(begin: Session, kitchen: Kitchen) -> None:
+    """It was started anew between two calls: the second finds it as well as the first."""
+    kitchen.instead = keeps_sessions
+    caller = begin()
+    for _ in range(2):
+        assert item(caller.say("Please weigh it."), "mcp_call")["output"] == "an egg weighs 3 kg"
+        kitchen.close()
+        kitchen.open(urlsplit(kitchen.url).port or 0)
+    assert item(caller.say("Please weigh it."), "mcp_call")["output"] == "an egg weighs 3 kg"
+    assert [method for _, method in kitchen.asked].count("initialize") == 3
+
+
+def test_a_refusal_is_told_as_it_was_meant(begin: Session, kitchen: Kitchen) -> None:
+    """That a server has no stream, or was too busy once, is not the reason why it refuses a later call."""
+    looked, busy = threading.Event(), [503]
+
+    def instead(verb: str, message: dict[str, Any]) -> tuple[int, str] | None:
+        if verb == "GET":
+            looked.set()
+        if message.get("method") == "tools/call" and busy:
+            return busy.pop(), "busy"
+        return keeps_sessions(verb, message)
+
+    kitchen.instead = instead
+    caller = begin()
+    assert item(caller.say("Please weigh it."), "mcp_call")["error"]["code"] == 503
+    assert looked.wait(60)
+    assert item(caller.say("Please refuse it."), "mcp_call")["error"]["message"] == "no an egg on Sundays"
+
+
+def test_the_package_is_another(begin: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another version of the SDK the list fails, with the line that installs the right one."""
+    monkeypatch.delitem(sys.modules, "realtime_nb.server.mcp_client", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", ModuleType("mcp"))
+    message = begin().until("error")["error"]["message"]
+    assert "another version of the package mcp" in message
+    assert "pip install 'mcp" in message
 
 
 def test_the_package_is_missing(begin: Session, monkeypatch: pytest.MonkeyPatch) -> None:
