@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import NamedTuple
 
 from realtime_nb.engine.barge_in import BargeIn
 from realtime_nb.engine.base import Asr, Transcription, TurnEnd, Vad
@@ -20,14 +21,22 @@ from realtime_nb.protocol.session_config import NoiseReduction, SemanticVad
 from realtime_nb.server.crew import Crew, Lane
 from realtime_nb.server.endings import combined, completeness
 from realtime_nb.server.scribe import Scribe
-from realtime_nb.server.speaking import Answering
 
-__all__ = ["Hearing"]
+__all__ = ["Answering", "Hearing"]
 
 logger = logging.getLogger("realtime_nb.server")
 
 SLICE_MS = 1000
 """Most sound taken in one go, so that a client who sends an hour at once does not deafen the others."""
+
+
+class Answering(NamedTuple):
+    """What is done about an answer."""
+
+    responding: bool
+    """It is made, or should still be playing at the client."""
+    playing: bool
+    """It can be heard."""
 
 
 class Hearing:

@@ -20,13 +20,13 @@ from realtime_nb.protocol import effects as fx
 from realtime_nb.protocol.events import encode
 from realtime_nb.protocol.formats import AudioFormat
 from realtime_nb.protocol.server import OWNER, ServerConnection
-from realtime_nb.server.hearing import Hearing
+from realtime_nb.server.hearing import Answering, Hearing
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.mcp import Mcp
 from realtime_nb.server.meter import Tally
 from realtime_nb.server.peer import Peer
 from realtime_nb.server.speaker import Converter, Speaker
-from realtime_nb.server.speaking import Answering, Speaking
+from realtime_nb.server.speaking import Speaking
 
 __all__ = ["LiveSession"]
 
@@ -35,6 +35,8 @@ logger = logging.getLogger("realtime_nb.server")
 OVER = 1000
 """Close code of those who attached to a session that its owner has ended."""
 INTERNAL_ERROR = 1011
+ECHO_S = 0.5
+"""How long after its sound an answer may still be heard: the client began to play it later than it was sent."""
 _GONE = "The session has ended."
 
 
@@ -149,7 +151,7 @@ class LiveSession:
             self._effects |= {
                 fx.Play: self.speaker.play,
                 fx.EndPlayback: self.speaker.finish,
-                fx.ClearPlayback: self._hush,
+                fx.ClearPlayback: self.speaker.clear,
             }
 
     # ------------------------------------------------------------ from outside
@@ -203,8 +205,9 @@ class LiveSession:
 
     def _answering(self) -> Answering:
         """What is done about an answer: one that waits for words or for a tool is one, although nobody writes it."""
-        now = self._speaking.answering()
-        return now._replace(responding=now.responding or self._core.responding)
+        left_s = self._core.playing_until - self._loop.time()
+        responding = self._speaking.is_busy or self._core.responding or left_s > 0
+        return Answering(responding, playing=left_s > -ECHO_S)
 
     # ------------------------------------------------------------ for its peers
     def join(self, peer: Peer) -> None:
@@ -297,11 +300,6 @@ class LiveSession:
             self._finish(effect.code, effect.reason)
         elif (peer := self._peers.pop(effect.to, None)) is not None:
             peer.finish(effect.code, effect.reason)
-
-    def _hush(self, effect: fx.ClearPlayback) -> None:
-        if self.speaker is not None:
-            self._speaking.hush()
-            self.speaker.clear(effect)
 
     def _reached(self, number: int | None) -> list[Peer]:
         if number is None:

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import NamedTuple
 
 from realtime_nb.engine.base import Cancel
 from realtime_nb.engine.pipeline import Pipeline
-from realtime_nb.protocol.effects import Generate, GenerateRequest, GenerationFailed, Report, SpeechDelta, Stop, Warm
-from realtime_nb.protocol.formats import bytes_to_ms
+from realtime_nb.protocol.effects import Generate, GenerateRequest, GenerationFailed, Report, Stop, Warm
 from realtime_nb.server.crew import Crew
 
-__all__ = ["Answering", "Speaking"]
+__all__ = ["Speaking"]
 
 SETTLED_S = 0.05
 """A session's first events often change its instructions; what is overtaken within this time is not computed."""
 
 LET_GO_S = 1.0
 """How long a response waits at most for a cancelled warming to let go of the cache: the next batch, as a rule."""
-ECHO_S = 0.5
-"""How long after its sound an answer may still be heard: the client began to play it later than it was sent."""
-
-
-class Answering(NamedTuple):
-    """What is done about an answer."""
-
-    responding: bool
-    """It is made, or should still be playing at the client."""
-    playing: bool
-    """It can be heard."""
-
 
 logger = logging.getLogger("realtime_nb.server")
 
@@ -60,13 +45,11 @@ class Speaking:
         self._warming = Cancel()
         self._stoking: Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._heard_until = 0.0
 
-    def answering(self) -> Answering:
-        """What is done about an answer now."""
-        now = time.monotonic()
-        made_or_played = bool(self._cancels) or now < self._heard_until
-        return Answering(made_or_played, playing=now < self._heard_until + ECHO_S)
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is made."""
+        return bool(self._cancels)
 
     def generate(self, effect: Generate) -> None:
         """Begin a response; it brings its own prefix, and goes on where the warming of it had got to."""
@@ -79,11 +62,6 @@ class Speaking:
         cancel = self._cancels.pop(effect.response_id, None)
         if cancel is not None:
             cancel.set()
-            self.hush()  # the client drops what it has not played
-
-    def hush(self) -> None:
-        """Note that nothing plays any more."""
-        self._heard_until = 0.0
 
     def warm(self, effect: Warm) -> None:
         """Put a prefix into the cache once the client has stopped changing it; only the newest one matters."""
@@ -115,15 +93,8 @@ class Speaking:
             wait({stoking}, timeout=LET_GO_S)
         if cancel.is_set():
             return
-
-        def emit(report: Report) -> None:
-            if isinstance(report, SpeechDelta) and report.audio:
-                length_s = bytes_to_ms(len(report.audio), request.format) / 1000
-                self._heard_until = max(self._heard_until, time.monotonic()) + length_s
-            self._report(report)
-
         try:
-            self._pipeline.generate(request, response_id, emit, cancel)
+            self._pipeline.generate(request, response_id, self._report, cancel)
         except Exception as fault:  # stages are plug-ins: what one raises ends its response, no more
             logger.warning("a response failed: %s", type(fault).__name__, exc_info=fault)
             self._report(GenerationFailed(response_id, "server_error", str(fault) or type(fault).__name__))

@@ -15,7 +15,7 @@ from realtime_nb.protocol.effects import Hear, ListMcpTools
 from realtime_nb.protocol.formats import Pcm
 from realtime_nb.protocol.tools import McpServer
 from realtime_nb.server import mcp
-from realtime_nb.server.hearing import Hearing
+from realtime_nb.server.hearing import Answering, Hearing
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.mcp_client import _Bounded
 from realtime_nb.server.meter import Meter
@@ -23,7 +23,6 @@ from realtime_nb.server.options import SIZES, ServerOptions
 from realtime_nb.server.outbox import Outbox
 from realtime_nb.server.peer import Peer
 from realtime_nb.server.serving import Server
-from realtime_nb.server.speaking import Answering
 from realtime_nb.testing.stages import StubAsr, StubVad, stub_engine
 
 around = pytest.mark.parametrize("beyond", [-1, 0, 1])

@@ -258,6 +258,17 @@ def test_speech_over_an_answer_that_is_still_playing(serve: Any, dial: Any) -> N
     assert not [event for event in caller.all("response.done") if event["response"]["status"] == "cancelled"]
 
 
+def test_a_short_word_is_a_turn_once_the_answer_was_cut(serve: Any, dial: Any) -> None:
+    """Who truncates an answer plays no more of it, so a yes of 150 ms interrupts nothing and counts."""
+    llm = StubLlm(lambda _: "one two three four five six seven eight nine ten " * 20)
+    caller = session(serve, dial, llm=llm, asr=StubAsr("Yes."))
+    item = caller.say("Count.")["output"][0]  # a minute of sound, sent in no time
+    caller.send("conversation.item.truncate", item_id=item["id"], content_index=0, audio_end_ms=900)
+    caller.until("conversation.item.truncated")
+    caller.append(stub_speech(150) + silence(600))
+    caller.until("input_audio_buffer.speech_started")
+
+
 def test_a_short_word_is_a_turn_while_nobody_answers(serve: Any, dial: Any) -> None:
     """A yes of 150 ms counts when the model is silent."""
     caller = session(serve, dial, asr=StubAsr("Yes."))

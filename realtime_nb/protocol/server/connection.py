@@ -166,6 +166,11 @@ class ServerConnection:
         return self._responses.is_active
 
     @property
+    def playing_until(self) -> float:
+        """When the answers sent so far have been heard, if they are played as they come: monotonic seconds."""
+        return self._state.playing_until
+
+    @property
     def closed(self) -> bool:
         """Whether it is over; then nothing that is put in has an effect."""
         return self._closed
