@@ -324,6 +324,7 @@ def test_a_gone_connection_takes_what_rings_with_it(make_caller: Any) -> None:
     name = caller.call()
     caller.note(caller.agent.lost(1))
     assert caller.of(sip.Ended) == [sip.Ended(name, "unreachable")]
+    assert caller.agent.transactions == 0
 
 
 def test_a_message_survives_being_written_and_read(caller: Caller) -> None:

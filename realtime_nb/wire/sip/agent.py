@@ -96,6 +96,8 @@ class Agent:
         """Learn that a TCP connection has gone: calls that nobody took yet go with it, others when their sound does."""
         for dialog in self._state.on_connection(connection):
             if dialog.state != "up":
+                if dialog.invite is not None:
+                    self._state.transactions.forget(dialog.invite)
                 self._state.end(dialog, Ended(dialog.name, "unreachable"))
         return self._state.take()
 
