@@ -91,6 +91,13 @@ def test_a_new_ssrc_of_the_same_source_goes_on() -> None:
     assert len(heard(line(), [(0.0, packet(1)), (0.02, packet(30_000, ssrc=10))])) == 320
 
 
+def test_a_source_that_begins_again_is_heard_again() -> None:
+    """A recording that is played a second time in one call, its numbers and all."""
+    call = line()
+    twice = [packet(number) for number in (*range(200), *range(200))]
+    assert len(heard(call, [(at / 50, data) for at, data in enumerate(twice)])) == 400 * 160
+
+
 def test_silence_is_heard_where_nothing_comes() -> None:
     """The turn of a caller whose telephone saves silence still ends."""
     call = line()
