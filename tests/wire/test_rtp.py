@@ -141,6 +141,24 @@ def test_each_key_is_told_once(key: str) -> None:
     assert ears.hear(payloads[0], 1_600) == key
 
 
+def test_late_packets_of_a_key_are_not_the_key_again() -> None:
+    """The last word of a key may come after the first of the next one."""
+    mine, theirs = line(), line()
+    mine.press("42")
+    packets = [mine.due(at / 50)[0] for at in range(20)]
+    packets[7], packets[8] = packets[8], packets[7]
+    found = [one for at, data in enumerate(packets) for one in theirs.receive(data, SOURCE, at / 50)]
+    assert [one.key for one in found if isinstance(one, Key)] == ["4", "2"]
+
+
+def test_a_key_that_is_held_for_long_is_one_key() -> None:
+    """After 8.2 s its duration is full, and it goes on as of a later timestamp (RFC 4733, 2.5.1.3)."""
+    ears, payload = KeyListener(), next(iter(key_payloads("5")))
+    begun = 2**32 - 70_000
+    told = [ears.hear(payload, (begun + part * 0xFFFF) % 2**32) for part in (0, 0, 1, 1, 2)]
+    assert [one for one in told if one] == ["5"]
+
+
 def test_pressed_keys_travel_with_the_sound() -> None:
     """A line presses, another hears: keys in order, each once."""
     mine, theirs = line(), line()

@@ -159,7 +159,7 @@ class Line:
             return []
         self.packet_at = now
         if packet.payload_type == self.remote.keys_type:
-            key = self._keys.hear(packet.payload, packet.timestamp)
+            key = self._keys.hear(packet.payload, packet.timestamp, now)
             found: list[Heard] = [] if key is None else [Key(key)]
         else:
             found = []
