@@ -71,10 +71,8 @@ class SipCall:
             raise unfit(f"This server serves {hub.options.sessions} sessions at once, and all are taken.")
         settings = self._settings(session)
         self._state = "accepting"
-        local, peer = self._invited.path.local[0], self._invited.path.peer[0]
-        media = await open_media(
-            local, silence_s=self._phone.options.silence_s, on_silence=self.hang_up, hosts=self._sound_hosts(peer)
-        )
+        local = self._invited.path.local[0]
+        media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self.hang_up)
         if self._state != "accepting":
             media.close()
             raise unfit("The caller has hung up.")
@@ -100,11 +98,10 @@ class SipCall:
         base = self._phone.hub.new_session(model=asked.get("model") if isinstance(asked.get("model"), str) else None)
         return merge(merge(base, {"type": "realtime", "audio": {"input": telephone, "output": telephone}}), asked)
 
-    def _sound_hosts(self, peer: str) -> frozenset[str]:
+    def _sound_hosts(self, described: str) -> frozenset[str]:
         """Sound comes from where the call came from, or from where its description says, if that may call, too."""
-        described = "" if self._invited.offer is None else self._invited.offer.media.host
-        allowed = described and self._phone.options.admits(described)
-        return frozenset({peer, described} if allowed else {peer})
+        peer = self._invited.path.peer[0]
+        return frozenset({peer, described} if self._phone.options.admits(described) else {peer})
 
     def reject(self, status_code: int) -> None:
         """Refuse it while it rings."""
@@ -129,7 +126,7 @@ class SipCall:
     def change(self, media: Media) -> None:
         """Talk as was agreed anew."""
         if self._media is not None:
-            self._media.change(media)
+            self._media.change(media, self._sound_hosts(media.host))
 
     def press(self, key: str) -> None:
         """Hear of a key that came in a message."""

@@ -211,7 +211,7 @@ class PhoneLine:
             self._line = Line(media, self._speak, lambda: secrets.randbits(32), now, hosts=[media.host])
             self._beat_at = self._loop.call_at(now, self._beat)
         else:
-            self._line.change(media, now)
+            self._line.change(media, now, hosts=[media.host])
 
     def _tick(self) -> None:
         self._do(self._agent.tick(self._loop.time()))

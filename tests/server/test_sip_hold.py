@@ -50,11 +50,11 @@ class Handset:
             pass
         return text
 
-    def agree(self, *, host: str = "127.0.0.1", direction: str = "sendrecv") -> str:
+    def agree(self, *, host: str = "127.0.0.1", port: int = 40_000, direction: str = "sendrecv") -> str:
         """Offer, and acknowledge what is answered; gives the answer."""
         version = self.sequence + 1
         body = f"v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-        self.send("INVITE", f"{body}m=audio 40000 RTP/AVP 0\r\na={direction}\r\n")
+        self.send("INVITE", f"{body}m=audio {port} RTP/AVP 0\r\na={direction}\r\n")
         answer = self.until("SIP/2.0 200")
         found = re.search(r"^To:.*?(;tag=\S+)", answer, re.MULTILINE)
         assert found is not None
@@ -89,3 +89,13 @@ def test_a_call_on_hold_may_be_silent_and_goes_on(handset: Handset, hold: dict[s
         handset.until("BYE", 2 * SILENCE_S)
     handset.agree()
     assert handset.until("BYE").startswith("BYE sip:ann@")
+
+
+def test_sound_that_moves_to_another_machine_goes_on(handset: Handset) -> None:
+    """An exchange lets two ends talk to each other directly, or plays its music from elsewhere: by a new offer."""
+    handset.agree()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+        elsewhere.bind(("127.0.0.2", 0))
+        elsewhere.settimeout(WAIT_S)
+        port = int(re.findall(r"m=audio (\d+)", handset.agree(host="127.0.0.2", port=elsewhere.getsockname()[1]))[0])
+        assert elsewhere.recvfrom(2_048)[1] == ("127.0.0.1", port)

@@ -121,7 +121,7 @@ def test_a_call_on_hold_is_not_sent_to() -> None:
     """Who wants no sound gets none."""
     call = line()
     assert call.destination == SOURCE
-    call.change(Media("127.0.0.1", 4000, direction="sendonly"), 1.0)
+    call.change(Media("127.0.0.1", 4000, direction="sendonly"), 1.0, hosts=["127.0.0.1"])
     assert call.destination is None
 
 
