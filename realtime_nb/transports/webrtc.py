@@ -117,8 +117,7 @@ class WebRtcTransport:
         if self._over:
             return
         self._end()
-        if self._unheard is not None:
-            self._unheard.cancel()
+        self._expect_sound()
         if self._side is not None:
             await self._side.close()
         await self._peer.close()
@@ -219,8 +218,16 @@ class WebRtcTransport:
     def _give(self, frames: list[str]) -> None:
         for frame in frames:
             self._frames.put_nowait(frame)
-        if self._heard.unheard and self._unheard is None:
+        if not self._heard.unheard:
+            self._expect_sound()
+        elif self._unheard is None:
             self._unheard = asyncio.get_running_loop().call_later(UNHEARD_S, self._give_up)
+
+    def _expect_sound(self) -> None:
+        """Wait no more for an answer to begin."""
+        if self._unheard is not None:
+            self._unheard.cancel()
+            self._unheard = None
 
     def _give_up(self) -> None:
         self._unheard = None

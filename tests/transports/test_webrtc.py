@@ -108,6 +108,20 @@ def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
     assert not heard.unheard
 
 
+def test_an_answer_that_waits_for_its_turn_is_not_given_up() -> None:
+    """While another one sounds, however long, it is no wonder that this one does not."""
+    heard = Heard()
+    second = PART.replace("r1", "r2").replace("i1", "i2")
+    started = event("output_audio_buffer.started")
+    for text in (PART, started, SOUND_DONE, done(), second, SOUND_DONE.replace("r1", "r2"), done("completed", "r2")):
+        heard.event(text)
+    assert not heard.unheard
+    heard.stop("r1")
+    assert heard.unheard
+    heard.event(started.replace("r1", "r2"))
+    assert {json.loads(text)["item_id"] for _ in range(20) for text in heard.sound(LOUD)} == {"i2"}
+
+
 # ---------------------------------------------------------------- what is said, without a network
 def test_sound_goes_out_with_silence_between_and_keeps_its_place() -> None:
     """A moment of the call is found in what was appended, whatever silence was sent between."""
