@@ -65,7 +65,7 @@ class WebRtcTransport:
         self._taken = asyncio.Event()
         self._large: dict[str, Any] = {}  # what the channel cannot tell again, by item
         self._unheard: asyncio.TimerHandle | None = None
-        self._over = False
+        self._over = self._closed = False
 
     # ------------------------------------------------------------ its life
     async def call(self, timeout_s: float) -> None:
@@ -114,8 +114,9 @@ class WebRtcTransport:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Hang up."""
         del code, reason  # a call has neither
-        if self._over:
+        if self._closed:
             return
+        self._closed = True
         self._end()
         self._expect_sound()
         if self._side is not None:

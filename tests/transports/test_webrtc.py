@@ -8,7 +8,7 @@ import importlib.util
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,6 +258,38 @@ def test_a_picture_too_large_for_the_channel_goes_by_a_sideband(opened: Open) ->
             pass
     assert len(found["item"]["content"][1]["image_url"]) > MAX_MESSAGE_BYTES
     assert session.history["role"].tolist() == ["user", "assistant"]
+
+
+async def eventually(state: Callable[[], bool]) -> None:
+    """Wait until something is so, on this loop."""
+    async with asyncio.timeout(WAIT_S):
+        while not state():  # noqa: ASYNC110 - whatever it is
+            await asyncio.sleep(0.01)
+
+
+def by_itself(use: Callable[[WebRtcTransport], Awaitable[None]]) -> None:
+    """Use a call without a session."""
+
+    async def run(serving: Serving) -> None:
+        call = await open_webrtc(serving.url, headers=serving.headers, timeout_s=WAIT_S)
+        try:
+            await use(call)
+        finally:
+            await call.close()
+
+    with serve_in_thread(stub_engine()) as serving:
+        asyncio.run(run(serving))
+        gone(serving)
+
+
+def test_a_call_whose_server_fell_silent_is_closed_all_the_same() -> None:
+    """Not even a server that lives after all keeps the call."""
+
+    async def use(call: WebRtcTransport) -> None:
+        call._channel.end()
+        await eventually(lambda: call._over)
+
+    by_itself(use)
 
 
 def test_a_call_that_is_hung_up_ends_the_session(opened: Open) -> None:
