@@ -65,6 +65,7 @@ class WebRtcTransport:
         self._taken = asyncio.Event()
         self._large: dict[str, Any] = {}  # what the channel cannot tell again, by item
         self._unheard: asyncio.TimerHandle | None = None
+        self._stopping: list[str] = []  # what tells that all was sent, while the last of it is on its way
         self._over = self._closed = False
 
     # ------------------------------------------------------------ its life
@@ -208,13 +209,19 @@ class WebRtcTransport:
                 event["item"]["content"] = self._large[event["item"]["id"]]
                 text = json.dumps(event)
             case "output_audio_buffer.stopped":
-                asyncio.get_running_loop().call_later(TAIL_S, self._stopped, text, event["response_id"])
+                self._stopping.append(text)
+                asyncio.get_running_loop().call_later(TAIL_S, self._stopped, text)
                 return
+            case "output_audio_buffer.started" | "output_audio_buffer.cleared":
+                for each in list(self._stopping):
+                    self._stopped(each)
         self._give(self._heard.event(text))
 
-    def _stopped(self, text: str, response_id: str) -> None:
-        """All of an answer was heard, what was on its way included."""
-        self._give([*self._heard.stop(response_id), text])
+    def _stopped(self, text: str) -> None:
+        """All of an answer was heard, what was on its way included; or another one begins."""
+        if text in self._stopping:
+            self._stopping.remove(text)
+            self._give([*self._heard.stop(json.loads(text)["response_id"]), text])
 
     def _give(self, frames: list[str]) -> None:
         for frame in frames:

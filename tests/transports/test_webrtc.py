@@ -97,6 +97,19 @@ def test_an_interrupted_answer_ends_at_once() -> None:
     assert heard.event(done("cancelled", "r2"))[-1] == done("cancelled", "r2")
 
 
+def test_the_end_of_an_answer_is_told_before_the_next_begins() -> None:
+    """The end waits for the sound that is under way; the next answer does not."""
+
+    async def tell() -> list[str]:
+        call = WebRtcTransport("ws://127.0.0.1:9", {})
+        for kind, name in (("started", "r1"), ("stopped", "r1"), ("started", "r2")):
+            await call._take(event(f"output_audio_buffer.{kind}", name))
+        await call.close()
+        return [json.loads(call._frames.get_nowait() or "{}")["type"].rpartition(".")[2] for _ in range(3)]
+
+    assert asyncio.run(tell()) == ["started", "stopped", "started"]
+
+
 def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
     """What waits for it can be had all the same; an answer without sound never waits."""
     heard = Heard()
