@@ -206,7 +206,8 @@ class WebRtcTransport:
                 name = _DETECTED[kind]
                 text = json.dumps({**event, name: self._said.place(event[name])})
             case "conversation.item.added" | "conversation.item.done" if event["item"].get("id") in self._large:
-                event["item"]["content"] = self._large[event["item"]["id"]]
+                taken = self._large.get if event["type"].endswith("added") else self._large.pop
+                event["item"]["content"] = taken(event["item"]["id"])
                 text = json.dumps(event)
             case "output_audio_buffer.stopped":
                 self._stopping.append(text)
@@ -251,6 +252,7 @@ class WebRtcTransport:
                     self._frames.put_nowait(frame)
                 if kind in {"error", "conversation.item.added", "conversation.item.created"}:
                     self._taken.set()
+        self._side = None  # the call goes on, and the next large event opens another
 
     def __repr__(self) -> str:
         return f"<WebRtcTransport {self.call_id} {self._peer.connectionState}>"

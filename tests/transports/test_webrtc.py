@@ -295,6 +295,26 @@ def by_itself(use: Callable[[WebRtcTransport], Awaitable[None]]) -> None:
         gone(serving)
 
 
+def test_a_sideband_that_was_lost_is_opened_again() -> None:
+    """The call goes on without it, and the next large picture finds its way; none is kept longer than it is needed."""
+    noise = np.random.default_rng(1).integers(0, 255, (400, 400, 3), np.uint8)
+    picture = {"type": "input_image", "image_url": rt.Image.coerce(noise).data_url}
+
+    async def use(call: WebRtcTransport) -> None:
+        for number in range(2):
+            item = {"type": "message", "role": "user", "id": f"i{number}", "content": [picture]}
+            await call.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            while (told := json.loads(await call.receive()))["type"] != "conversation.item.done":
+                pass
+            assert call._side is not None
+            await call._side.close()
+            await eventually(lambda: call._side is None)
+        assert told["item"]["id"] == "i1"
+        assert not call._large
+
+    by_itself(use)
+
+
 def test_a_call_whose_server_fell_silent_is_closed_all_the_same() -> None:
     """Not even a server that lives after all keeps the call."""
 
