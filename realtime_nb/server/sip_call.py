@@ -54,7 +54,7 @@ class SipCall:
     async def _decide(self) -> None:
         webhook = self._phone.options.webhook
         if webhook is None:
-            if self._phone.hub.is_full:
+            if self._phone.is_full:
                 self.reject(486)
             else:
                 await self.accept({"type": "realtime"})
@@ -67,7 +67,7 @@ class SipCall:
         """Take it, with a session of these settings."""
         self._check_ringing()
         hub = self._phone.hub
-        if hub.is_full:
+        if self._phone.is_full:
             raise unfit(f"This server serves {hub.options.sessions} sessions at once, and all are taken.")
         settings = self._settings(session)
         self._state = "accepting"
@@ -117,6 +117,11 @@ class SipCall:
     def hang_up(self) -> None:
         """End it, whatever state it is in."""
         self._phone.hang_up(self.name, UNAVAILABLE)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it has a session, or is about to."""
+        return self._state in {"accepting", "up"}
 
     def _check_ringing(self) -> None:
         if self._state != "ringing":
