@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import realtime_nb as rt
@@ -299,9 +300,39 @@ def test_connecting_to_a_sip_address_places_a_call() -> None:
             with pytest.raises(ValueError, match="not found"):
                 call.press("x")
         assert "over" in repr(call)
-        for act in (lambda: call.say(SPEECH), call.hear):
+        for act in (lambda: call.say(SPEECH), call.hear, call.hear):
             with pytest.raises(ConnectionClosed, match="hung up here"):
                 act()
+
+
+class _Looked(list[np.ndarray]):
+    """Pieces of sound, and how many of them were looked at."""
+
+    count = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        self.count += len(found)
+        return found
+
+
+def test_hearing_costs_no_more_after_minutes_in_which_nobody_listened() -> None:
+    """Each packet is looked at when it comes, and once more when all is handed over."""
+    silent, loud = np.zeros(160, np.float32), np.full(160, 0.5, np.float32)
+
+    class Line:
+        ended = None
+        heard = _Looked([silent] * 3_000)
+
+        async def until(self, state: Callable[[], bool]) -> None:
+            came = [silent] * 100 + [loud] + [silent] * 49
+            assert not any((self.heard.append(piece), state())[1] for piece in came)
+            self.heard.append(silent)
+            assert state()
+
+    line: Any = Line()
+    assert DialledCall(line, "sip:bob@127.0.0.1").hear().duration_s == 3_151 / 50
+    assert line.heard.count == 2 * 3_151
 
 
 @pytest.mark.parametrize(
