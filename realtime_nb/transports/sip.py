@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import socket
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class PhoneLine:
     def __init__(self, rtp: asyncio.DatagramTransport) -> None:
         self._loop = asyncio.get_running_loop()
         self._rtp = rtp
-        self._agent = Agent(lambda: secrets.token_hex(8))
+        self._agent = Agent(lambda: secrets.token_hex(8), ring_s=math.inf)  # how long it rings is the dialler's choice
         self._post: Callable[[bytes], object] = _nowhere
         self._closers: list[Callable[[], object]] = [rtp.close]
         self._call = ""
@@ -200,6 +201,10 @@ class PhoneLine:
                 case sip.Ended(call) if call == self._call:
                     self.ended = action
         self._changed.set()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Have the agent called when it wants to be."""
         if self._wake is not None:
             self._wake.cancel()
         at = self._agent.deadline()

@@ -1,0 +1,61 @@
+"""A telephone that calls somebody who is slow, falls silent, or hangs up; calls to our server are in tests/server."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from functools import partial
+from typing import Any
+
+import pytest
+
+from realtime_nb.errors import ConnectError
+from realtime_nb.transports import sip as telephone
+from realtime_nb.transports.sip import open_line
+from realtime_nb.wire.sip import path as sip
+from realtime_nb.wire.sip.agent import Agent
+
+WAIT_S = 60.0
+
+
+class Bob(asyncio.DatagramProtocol):
+    """Takes calls, or lets them ring; sends no sound."""
+
+    def __init__(self, *, takes: bool = True) -> None:
+        self._takes = takes
+        self._loop = asyncio.get_running_loop()
+        count = itertools.count()
+        self.agent = Agent(lambda: f"bob{next(count)}")
+
+    def connection_made(self, transport: Any) -> None:
+        """Have a socket."""
+        self.transport = transport
+        self.here = transport.get_extra_info("sockname")
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Take a message."""
+        self.do(self.agent.receive(data, sip.Path("udp", addr, self.here), self._loop.time()))
+
+    def do(self, actions: list[sip.Action]) -> None:
+        """Do what the agent wants."""
+        for action in actions:
+            if isinstance(action, sip.Send):
+                self.transport.sendto(action.data, action.path.peer)
+            elif isinstance(action, sip.Invited):
+                self.do(self.agent.ring(action.call, self._loop.time()))
+                if self._takes:
+                    self.do(self.agent.accept(action.call, *self.here, self._loop.time()))
+
+
+def test_a_telephone_rings_for_as_long_as_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patience of an agent that takes calls is not that of who calls."""
+    monkeypatch.setattr(telephone, "Agent", partial(Agent, ring_s=0.01))
+
+    async def run() -> None:
+        make = partial(Bob, takes=False)
+        _, bob = await asyncio.get_running_loop().create_datagram_endpoint(make, local_addr=("127.0.0.1", 0))
+        with pytest.raises(ConnectError, match=r"not taken within 0\.2 s"):
+            await open_line(f"sip:bob@127.0.0.1:{bob.here[1]}", timeout_s=0.2)
+        bob.transport.close()
+
+    asyncio.run(run())
