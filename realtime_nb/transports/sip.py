@@ -31,7 +31,7 @@ SIP_PORT = 5060
 BYE_S = 1.0
 """How long the other end may take to hear that it is over."""
 
-_OVER = {"hangup": "the other end hung up", "local": "it was hung up here"}
+_OVER = {"hangup": "the other end hung up", "local": "it was hung up here", "unreachable": "the other end is gone"}
 
 _DECODE: dict[Codec, Callable[[bytes], Samples]] = {"PCMU": decode_ulaw, "PCMA": decode_alaw}
 _ENCODE: dict[Codec, Callable[[Samples], bytes]] = {"PCMU": encode_ulaw, "PCMA": encode_alaw}
@@ -92,6 +92,10 @@ class PhoneLine:
     def receive(self, data: bytes, path: sip.Path) -> None:
         """Take a SIP message."""
         self._do(self._agent.receive(data, path, self._loop.time()))
+
+    def lost(self, connection: int) -> None:
+        """Learn that a TCP connection has gone."""
+        self._do(self._agent.lost(connection))
 
     async def until(self, state: Callable[[], bool]) -> None:
         """Wait until something is so."""
@@ -227,7 +231,7 @@ def _nowhere(_data: bytes) -> None:
 
 
 def _refused(target: str, ended: sip.Ended) -> ConnectError:
-    words = f"SIP {ended.status} {reason_phrase(ended.status)}" if ended.status else ended.why
+    words = f"SIP {ended.status} {reason_phrase(ended.status)}" if ended.status else _OVER.get(ended.why, ended.why)
     return ConnectError(f"{target} did not take the call: {words}", hint="realtime-nb serve --sip  # answers calls")
 
 
@@ -342,6 +346,7 @@ async def _read(line: PhoneLine, reader: asyncio.StreamReader, path: sip.Path) -
         while data := await reader.read(65_536):
             for message in framer.feed(data):
                 line.receive(message, path)
+    line.lost(path.connection)
 
 
 def joined(pieces: list[Samples]) -> Samples:

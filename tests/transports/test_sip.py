@@ -59,3 +59,20 @@ def test_a_telephone_rings_for_as_long_as_was_asked(monkeypatch: pytest.MonkeyPa
         bob.transport.close()
 
     asyncio.run(run())
+
+
+def test_a_connection_that_goes_while_it_rings_ends_the_call() -> None:
+    """Nobody can take it any more."""
+
+    async def run() -> None:
+        async def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(gone, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectError, match="the other end is gone"):
+            await open_line(f"sip:bob@127.0.0.1:{port};transport=tcp", timeout_s=WAIT_S)
+        server.close()
+
+    asyncio.run(run())
