@@ -213,6 +213,8 @@ class PhoneLine:
             self._wake.cancel()
         at = self._agent.deadline()
         self._wake = self._loop.call_at(at, self._tick) if at is not None and self._closers else None
+        if at is None and self.ended is not None:  # nothing can come any more that is to be answered
+            self.close()
 
     def _agree(self, media: Media) -> None:
         now = self._loop.time()

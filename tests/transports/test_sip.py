@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from realtime_nb.errors import ConnectError
 from realtime_nb.transports import sip as telephone
-from realtime_nb.transports.sip import open_line
+from realtime_nb.transports.sip import PhoneLine, open_line
 from realtime_nb.wire.sip import path as sip
+from realtime_nb.wire.sip import transactions
 from realtime_nb.wire.sip.agent import Agent
 
 WAIT_S = 60.0
@@ -46,6 +48,25 @@ class Bob(asyncio.DatagramProtocol):
                 if self._takes:
                     self.do(self.agent.accept(action.call, *self.here, self._loop.time()))
 
+    def hang_up(self) -> None:
+        """End every call."""
+        for call in self.agent.calls:
+            self.do(self.agent.hang_up(call, self._loop.time()))
+
+
+def calling(use: Callable[[PhoneLine, Bob], Awaitable[None]]) -> None:
+    """Call Bob, who takes it."""
+
+    async def run() -> None:
+        _, bob = await asyncio.get_running_loop().create_datagram_endpoint(Bob, local_addr=("127.0.0.1", 0))
+        line = await open_line(f"sip:bob@127.0.0.1:{bob.here[1]}", timeout_s=WAIT_S)
+        async with asyncio.timeout(WAIT_S):
+            await use(line, bob)
+        await line.hang_up()
+        bob.transport.close()
+
+    asyncio.run(run())
+
 
 def test_a_telephone_rings_for_as_long_as_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The patience of an agent that takes calls is not that of who calls."""
@@ -59,6 +80,21 @@ def test_a_telephone_rings_for_as_long_as_was_asked(monkeypatch: pytest.MonkeyPa
         bob.transport.close()
 
     asyncio.run(run())
+
+
+def test_a_call_that_the_other_end_ended_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if nobody hangs up here: its sockets are closed once nothing can come any more."""
+    monkeypatch.setattr(transactions, "GIVE_UP_S", 0.2)
+
+    async def use(line: PhoneLine, bob: Bob) -> None:
+        bob.hang_up()
+        await line.until(lambda: line.ended is not None)
+        while line._closers:
+            await line._changed.wait()
+            line._changed.clear()
+        assert line._rtp.is_closing()
+
+    calling(use)
 
 
 def test_a_connection_that_goes_while_it_rings_ends_the_call() -> None:
