@@ -28,6 +28,8 @@ __all__ = ["RATE", "PhoneLine", "open_line"]
 RATE = 8_000
 """Samples a second of every telephone."""
 SIP_PORT = 5060
+SILENCE_S = 30.0
+"""How long the other end may send no sound, before it is asked whether it is there."""
 BYE_S = 1.0
 """How long the other end may take to hear that it is over."""
 
@@ -58,6 +60,7 @@ class PhoneLine:
         self._said_at = 0
         self._wake: asyncio.TimerHandle | None = None
         self._beat_at: asyncio.TimerHandle | None = None
+        self._asked_at = -math.inf
         self._changed = asyncio.Event()
         self.heard: list[Samples] = []
         """What the other end said, 8,000 samples a second, silences included."""
@@ -155,6 +158,9 @@ class PhoneLine:
         for packet in line.due(now):
             if target is not None:
                 self._rtp.sendto(packet, target)
+        if now - max(line.packet_at, self._asked_at) > SILENCE_S:
+            self._asked_at = now
+            self._do(self._agent.probe(self._call, now))
         self._beat_at = self._loop.call_at(line.deadline, self._beat)
 
     # ------------------------------------------------------------ its end

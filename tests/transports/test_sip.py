@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from realtime_nb.errors import ConnectError
+from realtime_nb.errors import ConnectError, ConnectionClosed
 from realtime_nb.transports import sip as telephone
 from realtime_nb.transports.sip import PhoneLine, open_line
 from realtime_nb.wire.sip import path as sip
@@ -26,6 +26,10 @@ class Bob(asyncio.DatagramProtocol):
     def __init__(self, *, takes: bool = True) -> None:
         self._takes = takes
         self._loop = asyncio.get_running_loop()
+        self.restart()
+
+    def restart(self) -> None:
+        """Know of no call any more."""
         count = itertools.count()
         self.agent = Agent(lambda: f"bob{next(count)}")
 
@@ -80,6 +84,23 @@ def test_a_telephone_rings_for_as_long_as_was_asked(monkeypatch: pytest.MonkeyPa
         bob.transport.close()
 
     asyncio.run(run())
+
+
+def test_a_call_to_who_is_gone_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is silent is asked: one who is there stays on the line, one who was restarted has no such call."""
+    monkeypatch.setattr(telephone, "SILENCE_S", 0.05)
+
+    async def use(line: PhoneLine, bob: Bob) -> None:
+        await line.until(lambda: line._asked_at > 0)
+        first = line._asked_at
+        await line.until(lambda: line._asked_at > first)
+        line.check()
+        bob.restart()
+        await line.until(lambda: line.ended is not None)
+        with pytest.raises(ConnectionClosed, match="the other end is gone"):
+            line.check()
+
+    calling(use)
 
 
 def test_a_call_that_the_other_end_ended_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
