@@ -286,6 +286,36 @@ def test_the_same_code_speaks_openais_shape(monkeypatch: pytest.MonkeyPatch) -> 
         service.server.server_close()
 
 
+def test_who_waits_for_calls_learns_that_the_phone_is_closed() -> None:
+    """A loop over its calls ends, on a thread and in a coroutine; who waits for one is told."""
+    phone = Phone(Secret(SECRET), "127.0.0.1", 0)
+    outcomes: list[str] = []
+
+    async def follow() -> None:
+        async for _ in phone:
+            pass
+        outcomes.append("a loop in a coroutine")
+
+    def loop() -> None:
+        for _ in phone:
+            pass
+        outcomes.append("a loop")
+
+    def wait() -> None:
+        with pytest.raises(LocalProtocolError, match="closed"):
+            phone.wait()
+        outcomes.append("a wait")
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (loop, wait, lambda: asyncio.run(follow()))]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(phone._waiting._getters) == 3)  # type: ignore[attr-defined]
+    phone.close()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert sorted(outcomes) == ["a loop", "a loop in a coroutine", "a wait"]
+
+
 # ---------------------------------------------------------------- placing calls
 def test_connecting_to_a_sip_address_places_a_call() -> None:
     """`rt.connect("sip:...")` is a telephone: it says, hears and presses; the server's model answers."""
