@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,19 +12,22 @@ import pytest
 
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions
+from realtime_nb.wire.sip.stream import Framer
 
 WAIT_S = 60.0
 SILENCE_S = 1.5
 
 
 class Handset:
-    """One call from a socket; its RTP is never sent."""
+    """One call from a socket, of TCP where it is reached at a port of its own; its RTP is never sent."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, address: tuple[str, int], contact: int | None = None) -> None:
+        self.transport = "UDP" if contact is None else "TCP"
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if contact is None else socket.SOCK_STREAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.connect(address)
-        self.here = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.here = f"127.0.0.1:{contact or self.socket.getsockname()[1]}"
+        self.framer, self.came = Framer(), list[bytes]()
         self.sequence = 0
         self.tag = ""
 
@@ -32,7 +36,7 @@ class Handset:
         self.sequence += method != "ACK"
         lines = [
             f"{method} sip:bob@127.0.0.1 SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.here};branch=z9hG4bK{method}{self.sequence}",
+            f"Via: SIP/2.0/{self.transport} {self.here};branch=z9hG4bK{method}{self.sequence}",
             "From: <sip:ann@127.0.0.1>;tag=ann",
             f"To: <sip:bob@127.0.0.1>{self.tag}",
             "Call-ID: hold@127.0.0.1",
@@ -46,9 +50,11 @@ class Handset:
     def until(self, first: str, within_s: float = WAIT_S) -> str:
         """The next message that begins so."""
         self.socket.settimeout(within_s)
-        while not (text := self.socket.recv(8192).decode()).startswith(first):
-            pass
-        return text
+        while True:
+            while self.came:
+                if (text := self.came.pop(0).decode()).startswith(first):
+                    return text
+            self.came = self.framer.feed(self.socket.recv(8192))
 
     def agree(self, *, host: str = "127.0.0.1", port: int = 40_000, direction: str = "sendrecv") -> str:
         """Offer, and acknowledge what is answered; gives the answer."""
@@ -99,3 +105,21 @@ def test_sound_that_moves_to_another_machine_goes_on(handset: Handset) -> None:
         elsewhere.settimeout(WAIT_S)
         port = int(re.findall(r"m=audio (\d+)", handset.agree(host="127.0.0.2", port=elsewhere.getsockname()[1]))[0])
         assert elsewhere.recvfrom(2_048)[1] == ("127.0.0.1", port)
+
+
+def test_a_call_whose_connection_was_lost_is_hung_up_by_a_new_one(serve: Any) -> None:
+    """A caller by TCP is told of the end of its call where its Contact says that it is reached."""
+    serving = serve(ServerOptions(phone=PhoneOptions(port=0)))
+    with socket.create_server(("127.0.0.1", 0)) as contact:
+        contact.settimeout(WAIT_S)
+        handset = Handset(serving.sip, contact.getsockname()[1])
+        handset.agree()
+        handset.socket.close()
+        phone = next(iter(serving.hub.calls._calls.values()))._phone
+        while phone._connections:
+            time.sleep(0.01)
+        serving.loop.call_soon_threadsafe(next(iter(serving.hub.calls._calls.values())).hang_up)
+        connection, _ = contact.accept()
+        with connection:
+            connection.settimeout(WAIT_S)
+            assert connection.recv(8_192).startswith(b"BYE sip:ann@")

@@ -96,9 +96,11 @@ class Agent:
         return self._state.take()
 
     def lost(self, connection: int) -> list[Action]:
-        """Learn that a TCP connection has gone: calls that nobody took yet go with it, others when their sound does."""
+        """Learn that a TCP connection has gone: calls that nobody took yet go with it, others need a new one."""
         for dialog in self._state.on_connection(connection):
-            if dialog.state != "up":
+            if dialog.state == "up":
+                dialog.move()
+            else:
                 if dialog.invite is not None:
                     self._state.transactions.forget(dialog.invite)
                 self._state.end(dialog, Ended(dialog.name, "unreachable"))
