@@ -215,6 +215,10 @@ class Phone:
         """End a call, or refuse it."""
         self._do(self._agent.hang_up(call, self._loop.time(), status=status))
 
+    def probe(self, call: str) -> None:
+        """Ask a caller whether the call goes on."""
+        self._do(self._agent.probe(call, self._loop.time()))
+
     def refer(self, call: str, target: str) -> None:
         """Hand a call on."""
         self._do(self._agent.refer(call, target, self._loop.time()))

@@ -72,7 +72,7 @@ class SipCall:
         settings = self._settings(session)
         self._state = "accepting"
         local = self._invited.path.local[0]
-        media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self.hang_up)
+        media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self._silent)
         if self._state != "accepting":
             media.close()
             raise unfit("The caller has hung up.")
@@ -132,6 +132,13 @@ class SipCall:
         """Talk as was agreed anew."""
         if self._media is not None:
             self._media.change(media, self._sound_hosts(media.host))
+
+    def _silent(self, holds: bool) -> None:
+        """Hear nothing: who is on hold is asked whether the call goes on, for anybody else it is over."""
+        if holds:
+            self._phone.probe(self.name)
+        else:
+            self.hang_up()
 
     def press(self, key: str) -> None:
         """Hear of a key that came in a message."""

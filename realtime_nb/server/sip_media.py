@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -28,10 +29,10 @@ class SipMedia(asyncio.DatagramProtocol):
     silence_s : float
         How long the caller may send nothing.
     on_silence : callable
-        Called once it has.
+        Called once it has, and as often as it has again; told whether the caller has put the call on hold.
     """
 
-    def __init__(self, silence_s: float, on_silence: Callable[[], object]) -> None:
+    def __init__(self, silence_s: float, on_silence: Callable[[bool], object]) -> None:
         self._silence_s = silence_s
         self._on_silence = on_silence
         self._loop = asyncio.get_running_loop()
@@ -40,6 +41,7 @@ class SipMedia(asyncio.DatagramProtocol):
         self._line: Line | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._voice: Converter | None = None
+        self._silent_at = -math.inf
 
     # ------------------------------------------------------------ its life
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override] # what it is for UDP
@@ -103,9 +105,10 @@ class SipMedia(asyncio.DatagramProtocol):
         for packet in line.due(now):
             if target is not None:
                 self._transport.sendto(packet, target)
-        if not line.remote.holds and now - line.packet_at > self._silence_s:
-            self._on_silence()
-        elif self._line is not None:
+        if now - max(line.packet_at, self._silent_at) > self._silence_s:
+            self._silent_at = now
+            self._on_silence(line.remote.holds)
+        if self._line is not None:
             self._timer = self._loop.call_at(line.deadline, self._beat)
 
     def _speak(self, size: int) -> bytes:
@@ -121,7 +124,7 @@ class SipMedia(asyncio.DatagramProtocol):
         return self._voice.feed(sound)
 
 
-async def open_media(host: str, *, silence_s: float, on_silence: Callable[[], object]) -> SipMedia:
+async def open_media(host: str, *, silence_s: float, on_silence: Callable[[bool], object]) -> SipMedia:
     """Open a call's RTP socket on any free port.
 
     Parameters

@@ -12,6 +12,7 @@ import pytest
 
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions
+from realtime_nb.wire.sip import transactions
 from realtime_nb.wire.sip.stream import Framer
 
 WAIT_S = 60.0
@@ -29,6 +30,7 @@ class Handset:
         self.here = f"127.0.0.1:{contact or self.socket.getsockname()[1]}"
         self.framer, self.came = Framer(), list[bytes]()
         self.sequence = 0
+        self.calls: Any = None
         self.tag = ""
 
     def send(self, method: str, body: str = "") -> None:
@@ -47,9 +49,9 @@ class Handset:
         ]
         self.socket.send("\r\n".join([*lines, "", body]).encode())
 
-    def until(self, first: str, within_s: float = WAIT_S) -> str:
+    def until(self, *first: str) -> str:
         """The next message that begins so."""
-        self.socket.settimeout(within_s)
+        self.socket.settimeout(WAIT_S)
         while True:
             while self.came:
                 if (text := self.came.pop(0).decode()).startswith(first):
@@ -74,6 +76,7 @@ def handset(serve: Any) -> Iterator[Handset]:
     """A telephone at a server that soon gives up who is silent."""
     serving = serve(ServerOptions(phone=PhoneOptions(port=0, silence_s=SILENCE_S)))
     handset = Handset(serving.sip)
+    handset.calls = serving.hub.calls
     yield handset
     handset.socket.close()
 
@@ -91,10 +94,20 @@ def test_a_call_on_hold_may_be_silent_and_goes_on(handset: Handset, hold: dict[s
     """However a telephone says hold, it is not taken for dead; taken up again and silent, it is."""
     handset.agree()
     assert answered in handset.agree(**hold)
-    with pytest.raises(TimeoutError):
-        handset.until("BYE", 2 * SILENCE_S)
+    for _ in range(3):  # asked whether it is there, and not hung up
+        assert handset.until("OPTIONS", "BYE").startswith("OPTIONS")
     handset.agree()
     assert handset.until("BYE").startswith("BYE sip:ann@")
+
+
+def test_a_call_on_hold_whose_caller_is_gone_is_over(handset: Handset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is silent on hold is asked, and who does not answer has no call any more."""
+    monkeypatch.setattr(transactions, "GIVE_UP_S", 1.0)
+    handset.agree()
+    handset.agree(direction="inactive")
+    handset.until("OPTIONS sip:ann@")
+    while len(handset.calls):
+        time.sleep(0.01)
 
 
 def test_sound_that_moves_to_another_machine_goes_on(handset: Handset) -> None:
