@@ -92,6 +92,10 @@ class PhoneLine:
         self._post = post
         self._closers.append(close)
 
+    def post(self, data: bytes) -> None:
+        """Send a message by the way there is."""
+        self._post(data)
+
     def receive(self, data: bytes, path: sip.Path) -> None:
         """Take a SIP message."""
         self._do(self._agent.receive(data, path, self._loop.time()))
@@ -340,12 +344,25 @@ async def _by_tcp(line: PhoneLine, peer: sip.Endpoint, local: str) -> sip.Path:
     path = sip.Path("tcp", peer, (local, writer.get_extra_info("sockname")[1]), 1)
     reading = asyncio.create_task(_read(line, reader, path))
 
+    def post(data: bytes) -> None:
+        if reading.done():  # the connection was lost, and the call goes on
+            line.travel(_nowhere, asyncio.create_task(_again(line, peer, local, data)).cancel)
+        else:
+            writer.write(data)
+
     def close() -> None:
         reading.cancel()
         writer.close()
 
-    line.travel(writer.write, close)
+    line.travel(post, close)
     return path
+
+
+async def _again(line: PhoneLine, peer: sip.Endpoint, local: str, data: bytes) -> None:
+    """Send by a new connection."""
+    with contextlib.suppress(ConnectError):
+        await _by_tcp(line, peer, local)
+        line.post(data)
 
 
 async def _read(line: PhoneLine, reader: asyncio.StreamReader, path: sip.Path) -> None:

@@ -16,6 +16,7 @@ from realtime_nb.transports.sip import PhoneLine, open_line
 from realtime_nb.wire.sip import path as sip
 from realtime_nb.wire.sip import transactions
 from realtime_nb.wire.sip.agent import Agent
+from realtime_nb.wire.sip.stream import Framer
 
 WAIT_S = 60.0
 
@@ -130,6 +131,47 @@ def test_a_connection_that_goes_while_it_rings_ends_the_call() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ConnectError, match="the other end is gone"):
             await open_line(f"sip:bob@127.0.0.1:{port};transport=tcp", timeout_s=WAIT_S)
+        server.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_whose_connection_was_lost_is_hung_up_by_a_new_one() -> None:
+    """The other end is told that it is over although its connection had gone in the middle."""
+
+    async def run() -> None:
+        agent = Agent(partial(next, map(str, itertools.count())))
+        connections: list[asyncio.StreamWriter] = []
+        ended = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(writer)
+            framer = Framer()
+            path = sip.Path("tcp", writer.get_extra_info("peername"), ("127.0.0.1", port), len(connections))
+            while data := await reader.read(8_192):
+                for message in framer.feed(data):
+                    do(agent.receive(message, path, 0.0))
+            do(agent.lost(path.connection))
+
+        def do(actions: list[sip.Action]) -> None:
+            for action in actions:
+                if isinstance(action, sip.Send):
+                    connections[action.path.connection - 1].write(action.data)
+                elif isinstance(action, sip.Invited):
+                    do(agent.accept(action.call, "127.0.0.1", 9, 0.0))
+                elif isinstance(action, sip.Ended):
+                    ended.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        line = await open_line(f"sip:bob@127.0.0.1:{port};transport=tcp", timeout_s=WAIT_S)
+        connections[0].close()
+        (dialog,) = line._agent._state.dialogs.values()
+        await line.until(lambda: dialog.path.connection == 0)
+        await line.hang_up()
+        async with asyncio.timeout(WAIT_S):
+            await ended.wait()
+        assert len(connections) == 2
         server.close()
 
     asyncio.run(run())
