@@ -193,7 +193,11 @@ class WebRtcTransport:
 
     async def _read(self) -> None:
         while (frame := await self._channel.receive()) is not None:
-            await self._take(frame if isinstance(frame, str) else frame.decode("utf-8", "replace"))
+            text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+            try:
+                await self._take(text)
+            except (ValueError, KeyError, TypeError, AttributeError):  # no event; the session knows what to do about it
+                self._frames.put_nowait(text)
         self._end()
 
     async def _take(self, text: str) -> None:

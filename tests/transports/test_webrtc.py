@@ -110,6 +110,22 @@ def test_the_end_of_an_answer_is_told_before_the_next_begins() -> None:
     assert asyncio.run(tell()) == ["started", "stopped", "started"]
 
 
+def test_a_frame_that_cannot_be_read_does_not_end_the_call() -> None:
+    """It is handed on as it came, and so is what comes after it."""
+    frames = ["{", "[]", '{"type": "output_audio_buffer.started"}', '{"type": "session.updated"}', PART]
+
+    async def tell() -> list[str | bytes]:
+        call = WebRtcTransport("ws://127.0.0.1:9", {})
+        for frame in frames:
+            call._channel._take(frame)
+        call._channel.end()
+        await call._read()
+        await call.close()
+        return [await call.receive() for _ in frames]
+
+    assert asyncio.run(tell()) == frames
+
+
 def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
     """What waits for it can be had all the same; an answer without sound never waits."""
     heard = Heard()
