@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SipCall"]
 
-UNAVAILABLE = 480
+UNAVAILABLE, NO_SERVICE = 480, 503
 logger = logging.getLogger("realtime_nb.server")
 
 
@@ -72,7 +72,11 @@ class SipCall:
         settings = self._settings(session)
         self._state = "accepting"
         local = self._invited.path.local[0]
-        media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self._silent)
+        try:
+            media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self._silent)
+        except OSError as fault:
+            self._phone.hang_up(self.name, NO_SERVICE)
+            raise unfit(f"There is no port for the sound of the call: {fault.strerror}.") from None
         if self._state != "accepting":
             media.close()
             raise unfit("The caller has hung up.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import itertools
 import random
 import socket
@@ -212,6 +213,24 @@ def test_a_full_house_is_busy(serve: Any) -> None:
             await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}")
 
     call(serving, talk)
+
+
+def test_a_call_that_there_is_no_port_for_does_not_ring_on(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could decide about it any more: the caller hears so at once, and the next one is taken."""
+    serving = serve(options())
+
+    async def no_port(*_args: Any, **_options: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def refused() -> None:
+        with pytest.raises(ConnectError, match="503 Service Unavailable"):
+            await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}", timeout_s=WAIT_S)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("realtime_nb.server.sip_call.open_media", no_port)
+        asyncio.run(refused())
+    call(serving, lambda line: line.until(lambda: len(line.heard) > 3))
+    assert settled(serving)
 
 
 def test_calls_at_the_same_moment_share_what_is_left(serve: Any) -> None:
