@@ -36,6 +36,8 @@ __all__ = ["Phone", "listen", "receive"]
 SECRET_VARIABLE = "OPENAI_WEBHOOK_SECRET"  # noqa: S105 - the variable's name, as OpenAI's own client has it
 MAX_BODY_BYTES = 1 << 20
 PATH = "/webhook"
+RINGS_S = 60.0
+"""How long a call rings."""
 
 _once = Once()
 _turn = threading.Lock()
@@ -127,7 +129,7 @@ class Phone:
         self._secret = secret
         self._once = Once()
         self._loop = portal().loop
-        self._waiting: asyncio.Queue[IncomingCall | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[float, IncomingCall] | None] = asyncio.Queue()
         self._control: Control | None = None
         self._engine: Engine | None = None
         self._closed = False
@@ -178,11 +180,19 @@ class Phone:
 
     async def _next(self, timeout_s: float | None) -> IncomingCall:
         async with asyncio.timeout(timeout_s):
-            call = None if self._closed else await self._waiting.get()
+            call = None if self._closed else await self._ringing()
         if call is None:
             self._waiting.put_nowait(None)  # whoever else waits is to know it, too
             raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
         return call
+
+    async def _ringing(self) -> IncomingCall | None:
+        """The next call, those that were missed left out; None where there is none any more."""
+        while (told := await self._waiting.get()) is not None:
+            since, call = told
+            if self._loop.time() - since < RINGS_S:
+                return call
+        return None
 
     def answer(self, *, timeout_s: float | None = None, **config: Unpack[SessionConfig]) -> Session:
         """Wait for the next call and take it.
@@ -223,7 +233,7 @@ class Phone:
         event = _checked(body, headers, self._secret, self._once)
         if event is not None and event.get("type") == INCOMING and self._control is not None:
             call = IncomingCall(self._control, event)
-            self._loop.call_soon_threadsafe(self._waiting.put_nowait, call)
+            self._loop.call_soon_threadsafe(self._waiting.put_nowait, (self._loop.time(), call))
 
     def attach(self, control: Control, engine: Engine | None = None) -> None:
         """Belong to a server."""

@@ -191,6 +191,24 @@ def post(phone: Phone, body: bytes, headers: dict[str, str], path: str = "") -> 
         return refusal.code
 
 
+def test_missed_calls_are_not_waited_for(desk: tuple[Phone, Serving], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever called an hour ago, when nobody waited, does not ring any more."""
+    phone, _ = desk
+    loop = phone._loop
+
+    class Earlier:
+        call_soon_threadsafe = loop.call_soon_threadsafe
+
+        def time(self) -> float:
+            return loop.time() - 3600
+
+    with monkeypatch.context() as then:
+        then.setattr(phone, "_loop", Earlier())
+        phone.take(*webhook("rtc_missed"))
+    phone.take(*webhook("rtc_new", id="evt_2"))
+    assert phone.wait(WAIT_S).id == "rtc_new"
+
+
 def test_only_the_servers_own_fresh_webhooks_ring(desk: tuple[Phone, Serving]) -> None:
     """Tampered with, old, of another secret: refused. A repetition is taken and rings no second time."""
     phone, _ = desk
