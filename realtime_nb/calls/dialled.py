@@ -101,11 +101,15 @@ class DialledCall:
         ConnectionClosed
             The call is over, and nothing more was said.
         """
-        start, tail = self._read, int(quiet_s * RATE)
+        start = at = self._read
+        quiet: int | None = None  # samples since somebody spoke
 
         def spoken() -> bool:
-            sound = joined(self._line.heard[start:])
-            return (_is_loud(sound) and not _is_loud(sound[-tail:])) or not self.is_up
+            nonlocal at, quiet
+            for piece in self._line.heard[at:]:
+                at += 1
+                quiet = 0 if _is_loud(piece) else quiet if quiet is None else quiet + len(piece)
+            return (quiet is not None and quiet >= quiet_s * RATE) or not self.is_up
 
         async def listen() -> None:
             async with asyncio.timeout(timeout_s):
@@ -113,10 +117,10 @@ class DialledCall:
 
         call_on(self._loop, listen())
         self._read = len(self._line.heard)
-        heard = Audio(joined(self._line.heard[start : self._read]), RATE)
-        if not self.is_up and not _is_loud(heard.samples):
+        heard = joined(self._line.heard[start : self._read])
+        if not self.is_up and not _is_loud(heard):
             self._line.check()
-        return heard
+        return Audio(heard, RATE)
 
     def press(self, keys: str) -> None:
         """Press keys.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -35,6 +36,8 @@ __all__ = ["Phone", "listen", "receive"]
 SECRET_VARIABLE = "OPENAI_WEBHOOK_SECRET"  # noqa: S105 - the variable's name, as OpenAI's own client has it
 MAX_BODY_BYTES = 1 << 20
 PATH = "/webhook"
+RINGS_S = 60.0
+"""How long a call rings."""
 
 _once = Once()
 _turn = threading.Lock()
@@ -126,7 +129,7 @@ class Phone:
         self._secret = secret
         self._once = Once()
         self._loop = portal().loop
-        self._waiting: asyncio.Queue[IncomingCall] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[float, IncomingCall] | None] = asyncio.Queue()
         self._control: Control | None = None
         self._engine: Engine | None = None
         self._closed = False
@@ -176,10 +179,20 @@ class Phone:
         return call_on(self._loop, self._next(timeout_s))
 
     async def _next(self, timeout_s: float | None) -> IncomingCall:
-        if self._closed:
-            raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
         async with asyncio.timeout(timeout_s):
-            return await self._waiting.get()
+            call = None if self._closed else await self._ringing()
+        if call is None:
+            self._waiting.put_nowait(None)  # whoever else waits is to know it, too
+            raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
+        return call
+
+    async def _ringing(self) -> IncomingCall | None:
+        """The next call, those that were missed left out; None where there is none any more."""
+        while (told := await self._waiting.get()) is not None:
+            since, call = told
+            if self._loop.time() - since < RINGS_S:
+                return call
+        return None
 
     def answer(self, *, timeout_s: float | None = None, **config: Unpack[SessionConfig]) -> Session:
         """Wait for the next call and take it.
@@ -199,12 +212,14 @@ class Phone:
         return self.wait(timeout_s).accept(**config)
 
     def __iter__(self) -> Iterator[IncomingCall]:
-        while not self._closed:
-            yield self.wait()
+        with contextlib.suppress(LocalProtocolError):  # it was closed
+            while True:
+                yield self.wait()
 
     async def __aiter__(self) -> AsyncIterator[IncomingCall]:
-        while not self._closed:
-            yield await await_on(self._loop, self._next(None))
+        with contextlib.suppress(LocalProtocolError):
+            while True:
+                yield await await_on(self._loop, self._next(None))
 
     # ------------------------------------------------------------ its life
     def take(self, body: bytes, headers: Mapping[str, str]) -> None:
@@ -218,7 +233,7 @@ class Phone:
         event = _checked(body, headers, self._secret, self._once)
         if event is not None and event.get("type") == INCOMING and self._control is not None:
             call = IncomingCall(self._control, event)
-            self._loop.call_soon_threadsafe(self._waiting.put_nowait, call)
+            self._loop.call_soon_threadsafe(self._waiting.put_nowait, (self._loop.time(), call))
 
     def attach(self, control: Control, engine: Engine | None = None) -> None:
         """Belong to a server."""
@@ -229,6 +244,7 @@ class Phone:
         if self._closed:
             return
         self._closed = True
+        self._loop.call_soon_threadsafe(self._waiting.put_nowait, None)
         self._server.shutdown()
         self._server.server_close()
         if self._engine is not None:

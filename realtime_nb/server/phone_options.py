@@ -69,7 +69,7 @@ class PhoneOptions:
     ring_s: float = 60.0
     """How long a call may wait for a decision; then it gets 480."""
     silence_s: float = 30.0
-    """How long the caller may send no packet, unless on hold; then the call ends."""
+    """How long the caller may send no packet; then the call ends. On hold, the caller is asked whether it goes on."""
     messages_per_s: float = 200.0
     """From one address; more are not read."""
     connections: int = 64

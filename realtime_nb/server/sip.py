@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ UNSENT_BYTES = 256 * 1024
 """What a TCP peer that reads nothing may leave unsent."""
 READ_BYTES = 65_536
 ATTEMPTS = 10
+CONNECT_S = 5.0
+"""How long a caller whose connection was lost may take to be reached by a new one."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Phone:
         self._gate = Gate(options.messages_per_s)
         self._calls: dict[str, SipCall] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._connections: dict[int, asyncio.StreamWriter] = {}
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
@@ -198,6 +201,12 @@ class Phone:
             self._do(self._agent.receive(data, path, self._loop.time()))
 
     # ------------------------------------------------------------ for its calls
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sessions, with those that calls are about to begin, as there may be."""
+        due = sum(call.is_taken and self.hub.find(name) is None for name, call in self._calls.items())
+        return self.hub.sessions + due >= self.hub.options.sessions
+
     def accept(self, call: str, host: str, port: int) -> None:
         """Take a call, its RTP at that port."""
         self._do(self._agent.accept(call, host, port, self._loop.time()))
@@ -205,6 +214,10 @@ class Phone:
     def hang_up(self, call: str, status: int) -> None:
         """End a call, or refuse it."""
         self._do(self._agent.hang_up(call, self._loop.time(), status=status))
+
+    def probe(self, call: str) -> None:
+        """Ask a caller whether the call goes on."""
+        self._do(self._agent.probe(call, self._loop.time()))
 
     def refer(self, call: str, target: str) -> None:
         """Hand a call on."""
@@ -236,6 +249,21 @@ class Phone:
                 writer.transport.abort()
             else:
                 writer.write(send.data)
+        elif not send.path.connection and self.options.admits(send.path.peer[0]):
+            self._begin(self._reach(send), self._ending)
+
+    async def _reach(self, send: sip.Send) -> None:
+        """Send by a new connection."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                reader, writer = await asyncio.open_connection(*send.path.peer)
+            writer.write(send.data)
+            self._begin(self._serve(reader, writer), self._serving)
+
+    def _begin(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = self._loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     def _invited(self, invited: sip.Invited) -> None:
         call = self._calls[invited.call] = SipCall(self, invited)
@@ -251,9 +279,7 @@ class Phone:
         call = self._calls.pop(ended.call)
         self.hub.calls.remove(call.name)
         call.over()
-        task = self._loop.create_task(call.gone())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._begin(call.gone(), self._ending)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SipCall"]
 
-UNAVAILABLE = 480
+UNAVAILABLE, NO_SERVICE = 480, 503
 logger = logging.getLogger("realtime_nb.server")
 
 
@@ -54,7 +54,7 @@ class SipCall:
     async def _decide(self) -> None:
         webhook = self._phone.options.webhook
         if webhook is None:
-            if self._phone.hub.is_full:
+            if self._phone.is_full:
                 self.reject(486)
             else:
                 await self.accept({"type": "realtime"})
@@ -67,14 +67,16 @@ class SipCall:
         """Take it, with a session of these settings."""
         self._check_ringing()
         hub = self._phone.hub
-        if hub.is_full:
+        if self._phone.is_full:
             raise unfit(f"This server serves {hub.options.sessions} sessions at once, and all are taken.")
         settings = self._settings(session)
         self._state = "accepting"
-        local, peer = self._invited.path.local[0], self._invited.path.peer[0]
-        media = await open_media(
-            local, silence_s=self._phone.options.silence_s, on_silence=self.hang_up, hosts=self._sound_hosts(peer)
-        )
+        local = self._invited.path.local[0]
+        try:
+            media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self._silent)
+        except OSError as fault:
+            self._phone.hang_up(self.name, NO_SERVICE)
+            raise unfit(f"There is no port for the sound of the call: {fault.strerror}.") from None
         if self._state != "accepting":
             media.close()
             raise unfit("The caller has hung up.")
@@ -100,11 +102,10 @@ class SipCall:
         base = self._phone.hub.new_session(model=asked.get("model") if isinstance(asked.get("model"), str) else None)
         return merge(merge(base, {"type": "realtime", "audio": {"input": telephone, "output": telephone}}), asked)
 
-    def _sound_hosts(self, peer: str) -> frozenset[str]:
+    def _sound_hosts(self, described: str) -> frozenset[str]:
         """Sound comes from where the call came from, or from where its description says, if that may call, too."""
-        described = "" if self._invited.offer is None else self._invited.offer.media.host
-        allowed = described and self._phone.options.admits(described)
-        return frozenset({peer, described} if allowed else {peer})
+        peer = self._invited.path.peer[0]
+        return frozenset({peer, described} if self._phone.options.admits(described) else {peer})
 
     def reject(self, status_code: int) -> None:
         """Refuse it while it rings."""
@@ -121,6 +122,11 @@ class SipCall:
         """End it, whatever state it is in."""
         self._phone.hang_up(self.name, UNAVAILABLE)
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether it has a session, or is about to."""
+        return self._state in {"accepting", "up"}
+
     def _check_ringing(self) -> None:
         if self._state != "ringing":
             raise unfit("The call does not ring any more; it was decided already.")
@@ -129,7 +135,14 @@ class SipCall:
     def change(self, media: Media) -> None:
         """Talk as was agreed anew."""
         if self._media is not None:
-            self._media.change(media)
+            self._media.change(media, self._sound_hosts(media.host))
+
+    def _silent(self, holds: bool) -> None:
+        """Hear nothing: who is on hold is asked whether the call goes on, for anybody else it is over."""
+        if holds:
+            self._phone.probe(self.name)
+        else:
+            self.hang_up()
 
     def press(self, key: str) -> None:
         """Hear of a key that came in a message."""

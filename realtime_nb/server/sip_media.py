@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -28,21 +29,19 @@ class SipMedia(asyncio.DatagramProtocol):
     silence_s : float
         How long the caller may send nothing.
     on_silence : callable
-        Called once it has.
-    hosts : iterable of str
-        Where sound may come from and go to.
+        Called once it has, and as often as it has again; told whether the caller has put the call on hold.
     """
 
-    def __init__(self, silence_s: float, on_silence: Callable[[], object], hosts: frozenset[str]) -> None:
+    def __init__(self, silence_s: float, on_silence: Callable[[bool], object]) -> None:
         self._silence_s = silence_s
         self._on_silence = on_silence
-        self._hosts = hosts
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.DatagramTransport | None = None
         self._live: LiveSession | None = None
         self._line: Line | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._voice: Converter | None = None
+        self._silent_at = -math.inf
 
     # ------------------------------------------------------------ its life
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override] # what it is for UDP
@@ -60,14 +59,14 @@ class SipMedia(asyncio.DatagramProtocol):
         """Serve a session."""
         self._live = live
 
-    def change(self, media: Media) -> None:
-        """Speak with the other end as was agreed; begins, or goes on otherwise."""
+    def change(self, media: Media, hosts: frozenset[str]) -> None:
+        """Speak with the other end as was agreed; begins, or goes on otherwise, with sound of these addresses."""
         now = self._loop.time()
         if self._line is None:
-            self._line = Line(media, self._speak, lambda: secrets.randbits(32), now, hosts=self._hosts)
+            self._line = Line(media, self._speak, lambda: secrets.randbits(32), now, hosts=hosts)
             self._beat()
         else:
-            self._line.change(media, now)
+            self._line.change(media, now, hosts=hosts)
 
     def close(self) -> None:
         """Give the port back; idempotent."""
@@ -106,9 +105,10 @@ class SipMedia(asyncio.DatagramProtocol):
         for packet in line.due(now):
             if target is not None:
                 self._transport.sendto(packet, target)
-        if not line.remote.holds and now - line.packet_at > self._silence_s:
-            self._on_silence()
-        elif self._line is not None:
+        if now - max(line.packet_at, self._silent_at) > self._silence_s:
+            self._silent_at = now
+            self._on_silence(line.remote.holds)
+        if self._line is not None:
             self._timer = self._loop.call_at(line.deadline, self._beat)
 
     def _speak(self, size: int) -> bytes:
@@ -124,16 +124,14 @@ class SipMedia(asyncio.DatagramProtocol):
         return self._voice.feed(sound)
 
 
-async def open_media(
-    host: str, *, silence_s: float, on_silence: Callable[[], object], hosts: frozenset[str]
-) -> SipMedia:
+async def open_media(host: str, *, silence_s: float, on_silence: Callable[[bool], object]) -> SipMedia:
     """Open a call's RTP socket on any free port.
 
     Parameters
     ----------
     host : str
         The address at which the call's SIP came in.
-    silence_s, on_silence, hosts
+    silence_s, on_silence
         As :class:`SipMedia` takes them.
 
     Returns
@@ -142,6 +140,6 @@ async def open_media(
         Open; to be closed.
     """
     _, media = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: SipMedia(silence_s, on_silence, hosts), local_addr=(host, 0)
+        lambda: SipMedia(silence_s, on_silence), local_addr=(host, 0)
     )
     return media

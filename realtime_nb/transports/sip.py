@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import socket
 from collections.abc import Callable
@@ -27,10 +28,12 @@ __all__ = ["RATE", "PhoneLine", "open_line"]
 RATE = 8_000
 """Samples a second of every telephone."""
 SIP_PORT = 5060
+SILENCE_S = 30.0
+"""How long the other end may send no sound, before it is asked whether it is there."""
 BYE_S = 1.0
 """How long the other end may take to hear that it is over."""
 
-_OVER = {"hangup": "the other end hung up", "local": "it was hung up here"}
+_OVER = {"hangup": "the other end hung up", "local": "it was hung up here", "unreachable": "the other end is gone"}
 
 _DECODE: dict[Codec, Callable[[bytes], Samples]] = {"PCMU": decode_ulaw, "PCMA": decode_alaw}
 _ENCODE: dict[Codec, Callable[[Samples], bytes]] = {"PCMU": encode_ulaw, "PCMA": encode_alaw}
@@ -48,7 +51,7 @@ class PhoneLine:
     def __init__(self, rtp: asyncio.DatagramTransport) -> None:
         self._loop = asyncio.get_running_loop()
         self._rtp = rtp
-        self._agent = Agent(lambda: secrets.token_hex(8))
+        self._agent = Agent(lambda: secrets.token_hex(8), ring_s=math.inf)  # how long it rings is the dialler's choice
         self._post: Callable[[bytes], object] = _nowhere
         self._closers: list[Callable[[], object]] = [rtp.close]
         self._call = ""
@@ -57,6 +60,7 @@ class PhoneLine:
         self._said_at = 0
         self._wake: asyncio.TimerHandle | None = None
         self._beat_at: asyncio.TimerHandle | None = None
+        self._asked_at = -math.inf
         self._changed = asyncio.Event()
         self.heard: list[Samples] = []
         """What the other end said, 8,000 samples a second, silences included."""
@@ -88,9 +92,17 @@ class PhoneLine:
         self._post = post
         self._closers.append(close)
 
+    def post(self, data: bytes) -> None:
+        """Send a message by the way there is."""
+        self._post(data)
+
     def receive(self, data: bytes, path: sip.Path) -> None:
         """Take a SIP message."""
         self._do(self._agent.receive(data, path, self._loop.time()))
+
+    def lost(self, connection: int) -> None:
+        """Learn that a TCP connection has gone."""
+        self._do(self._agent.lost(connection))
 
     async def until(self, state: Callable[[], bool]) -> None:
         """Wait until something is so."""
@@ -150,6 +162,9 @@ class PhoneLine:
         for packet in line.due(now):
             if target is not None:
                 self._rtp.sendto(packet, target)
+        if now - max(line.packet_at, self._asked_at) > SILENCE_S:
+            self._asked_at = now
+            self._do(self._agent.probe(self._call, now))
         self._beat_at = self._loop.call_at(line.deadline, self._beat)
 
     # ------------------------------------------------------------ its end
@@ -200,10 +215,16 @@ class PhoneLine:
                 case sip.Ended(call) if call == self._call:
                     self.ended = action
         self._changed.set()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Have the agent called when it wants to be."""
         if self._wake is not None:
             self._wake.cancel()
         at = self._agent.deadline()
         self._wake = self._loop.call_at(at, self._tick) if at is not None and self._closers else None
+        if at is None and self.ended is not None:  # nothing can come any more that is to be answered
+            self.close()
 
     def _agree(self, media: Media) -> None:
         now = self._loop.time()
@@ -211,7 +232,7 @@ class PhoneLine:
             self._line = Line(media, self._speak, lambda: secrets.randbits(32), now, hosts=[media.host])
             self._beat_at = self._loop.call_at(now, self._beat)
         else:
-            self._line.change(media, now)
+            self._line.change(media, now, hosts=[media.host])
 
     def _tick(self) -> None:
         self._do(self._agent.tick(self._loop.time()))
@@ -222,7 +243,7 @@ def _nowhere(_data: bytes) -> None:
 
 
 def _refused(target: str, ended: sip.Ended) -> ConnectError:
-    words = f"SIP {ended.status} {reason_phrase(ended.status)}" if ended.status else ended.why
+    words = f"SIP {ended.status} {reason_phrase(ended.status)}" if ended.status else _OVER.get(ended.why, ended.why)
     return ConnectError(f"{target} did not take the call: {words}", hint="realtime-nb serve --sip  # answers calls")
 
 
@@ -323,12 +344,25 @@ async def _by_tcp(line: PhoneLine, peer: sip.Endpoint, local: str) -> sip.Path:
     path = sip.Path("tcp", peer, (local, writer.get_extra_info("sockname")[1]), 1)
     reading = asyncio.create_task(_read(line, reader, path))
 
+    def post(data: bytes) -> None:
+        if reading.done():  # the connection was lost, and the call goes on
+            line.travel(_nowhere, asyncio.create_task(_again(line, peer, local, data)).cancel)
+        else:
+            writer.write(data)
+
     def close() -> None:
         reading.cancel()
         writer.close()
 
-    line.travel(writer.write, close)
+    line.travel(post, close)
     return path
+
+
+async def _again(line: PhoneLine, peer: sip.Endpoint, local: str, data: bytes) -> None:
+    """Send by a new connection."""
+    with contextlib.suppress(ConnectError):
+        await _by_tcp(line, peer, local)
+        line.post(data)
 
 
 async def _read(line: PhoneLine, reader: asyncio.StreamReader, path: sip.Path) -> None:
@@ -337,6 +371,7 @@ async def _read(line: PhoneLine, reader: asyncio.StreamReader, path: sip.Path) -
         while data := await reader.read(65_536):
             for message in framer.feed(data):
                 line.receive(message, path)
+    line.lost(path.connection)
 
 
 def joined(pieces: list[Samples]) -> Samples:

@@ -65,7 +65,8 @@ class WebRtcTransport:
         self._taken = asyncio.Event()
         self._large: dict[str, Any] = {}  # what the channel cannot tell again, by item
         self._unheard: asyncio.TimerHandle | None = None
-        self._over = False
+        self._stopping: list[str] = []  # what tells that all was sent, while the last of it is on its way
+        self._over = self._closed = False
 
     # ------------------------------------------------------------ its life
     async def call(self, timeout_s: float) -> None:
@@ -114,11 +115,11 @@ class WebRtcTransport:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Hang up."""
         del code, reason  # a call has neither
-        if self._over:
+        if self._closed:
             return
+        self._closed = True
         self._end()
-        if self._unheard is not None:
-            self._unheard.cancel()
+        self._expect_sound()
         if self._side is not None:
             await self._side.close()
         await self._peer.close()
@@ -192,7 +193,11 @@ class WebRtcTransport:
 
     async def _read(self) -> None:
         while (frame := await self._channel.receive()) is not None:
-            await self._take(frame if isinstance(frame, str) else frame.decode("utf-8", "replace"))
+            text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+            try:
+                await self._take(text)
+            except (ValueError, KeyError, TypeError, AttributeError):  # no event; the session knows what to do about it
+                self._frames.put_nowait(text)
         self._end()
 
     async def _take(self, text: str) -> None:
@@ -205,22 +210,37 @@ class WebRtcTransport:
                 name = _DETECTED[kind]
                 text = json.dumps({**event, name: self._said.place(event[name])})
             case "conversation.item.added" | "conversation.item.done" if event["item"].get("id") in self._large:
-                event["item"]["content"] = self._large[event["item"]["id"]]
+                taken = self._large.get if event["type"].endswith("added") else self._large.pop
+                event["item"]["content"] = taken(event["item"]["id"])
                 text = json.dumps(event)
             case "output_audio_buffer.stopped":
-                asyncio.get_running_loop().call_later(TAIL_S, self._stopped, text, event["response_id"])
+                self._stopping.append(text)
+                asyncio.get_running_loop().call_later(TAIL_S, self._stopped, text)
                 return
+            case "output_audio_buffer.started" | "output_audio_buffer.cleared":
+                for each in list(self._stopping):
+                    self._stopped(each)
         self._give(self._heard.event(text))
 
-    def _stopped(self, text: str, response_id: str) -> None:
-        """All of an answer was heard, what was on its way included."""
-        self._give([*self._heard.stop(response_id), text])
+    def _stopped(self, text: str) -> None:
+        """All of an answer was heard, what was on its way included; or another one begins."""
+        if text in self._stopping:
+            self._stopping.remove(text)
+            self._give([*self._heard.stop(json.loads(text)["response_id"]), text])
 
     def _give(self, frames: list[str]) -> None:
         for frame in frames:
             self._frames.put_nowait(frame)
-        if self._heard.unheard and self._unheard is None:
+        if not self._heard.unheard:
+            self._expect_sound()
+        elif self._unheard is None:
             self._unheard = asyncio.get_running_loop().call_later(UNHEARD_S, self._give_up)
+
+    def _expect_sound(self) -> None:
+        """Wait no more for an answer to begin."""
+        if self._unheard is not None:
+            self._unheard.cancel()
+            self._unheard = None
 
     def _give_up(self) -> None:
         self._unheard = None
@@ -236,6 +256,7 @@ class WebRtcTransport:
                     self._frames.put_nowait(frame)
                 if kind in {"error", "conversation.item.added", "conversation.item.created"}:
                     self._taken.set()
+        self._side = None  # the call goes on, and the next large event opens another
 
     def __repr__(self) -> str:
         return f"<WebRtcTransport {self.call_id} {self._peer.connectionState}>"

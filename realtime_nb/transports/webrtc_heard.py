@@ -49,8 +49,9 @@ class Heard:
 
     @property
     def unheard(self) -> bool:
-        """Whether an answer that is done on the wire has not begun to sound, and may never."""
-        return any(answer.done and not answer.playing for answer in self._answers.values())
+        """Whether an answer that is done on the wire has not begun to sound, and may never: no other sounds now."""
+        answers = self._answers.values()
+        return any(answer.done for answer in answers) and not any(answer.playing for answer in answers)
 
     def is_over(self, response_id: str | None) -> bool:
         """Whether a response, or None: the one that sounds, is done at the server and only still sounds here."""

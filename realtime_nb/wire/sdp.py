@@ -260,7 +260,7 @@ def _host(session: list[str], block: list[str]) -> str:
 
 def _ptime(block: list[str]) -> int:
     given = next((line[len("a=ptime:") :].strip() for line in block if line.startswith("a=ptime:")), "20")
-    return int(given) if given.isascii() and given.isdigit() and int(given[:4]) in PTIMES_MS else 20
+    return next((ms for ms in PTIMES_MS if given == str(ms)), 20)
 
 
 def _direction(session: list[str], block: list[str]) -> Direction:

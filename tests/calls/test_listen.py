@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import realtime_nb as rt
@@ -190,6 +191,24 @@ def post(phone: Phone, body: bytes, headers: dict[str, str], path: str = "") -> 
         return refusal.code
 
 
+def test_missed_calls_are_not_waited_for(desk: tuple[Phone, Serving], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever called an hour ago, when nobody waited, does not ring any more."""
+    phone, _ = desk
+    loop = phone._loop
+
+    class Earlier:
+        call_soon_threadsafe = loop.call_soon_threadsafe
+
+        def time(self) -> float:
+            return loop.time() - 3600
+
+    with monkeypatch.context() as then:
+        then.setattr(phone, "_loop", Earlier())
+        phone.take(*webhook("rtc_missed"))
+    phone.take(*webhook("rtc_new", id="evt_2"))
+    assert phone.wait(WAIT_S).id == "rtc_new"
+
+
 def test_only_the_servers_own_fresh_webhooks_ring(desk: tuple[Phone, Serving]) -> None:
     """Tampered with, old, of another secret: refused. A repetition is taken and rings no second time."""
     phone, _ = desk
@@ -285,6 +304,36 @@ def test_the_same_code_speaks_openais_shape(monkeypatch: pytest.MonkeyPatch) -> 
         service.server.server_close()
 
 
+def test_who_waits_for_calls_learns_that_the_phone_is_closed() -> None:
+    """A loop over its calls ends, on a thread and in a coroutine; who waits for one is told."""
+    phone = Phone(Secret(SECRET), "127.0.0.1", 0)
+    outcomes: list[str] = []
+
+    async def follow() -> None:
+        async for _ in phone:
+            pass
+        outcomes.append("a loop in a coroutine")
+
+    def loop() -> None:
+        for _ in phone:
+            pass
+        outcomes.append("a loop")
+
+    def wait() -> None:
+        with pytest.raises(LocalProtocolError, match="closed"):
+            phone.wait()
+        outcomes.append("a wait")
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (loop, wait, lambda: asyncio.run(follow()))]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(phone._waiting._getters) == 3)  # type: ignore[attr-defined]
+    phone.close()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert sorted(outcomes) == ["a loop", "a loop in a coroutine", "a wait"]
+
+
 # ---------------------------------------------------------------- placing calls
 def test_connecting_to_a_sip_address_places_a_call() -> None:
     """`rt.connect("sip:...")` is a telephone: it says, hears and presses; the server's model answers."""
@@ -299,9 +348,39 @@ def test_connecting_to_a_sip_address_places_a_call() -> None:
             with pytest.raises(ValueError, match="not found"):
                 call.press("x")
         assert "over" in repr(call)
-        for act in (lambda: call.say(SPEECH), call.hear):
+        for act in (lambda: call.say(SPEECH), call.hear, call.hear):
             with pytest.raises(ConnectionClosed, match="hung up here"):
                 act()
+
+
+class _Looked(list[np.ndarray]):
+    """Pieces of sound, and how many of them were looked at."""
+
+    count = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        self.count += len(found)
+        return found
+
+
+def test_hearing_costs_no_more_after_minutes_in_which_nobody_listened() -> None:
+    """Each packet is looked at when it comes, and once more when all is handed over."""
+    silent, loud = np.zeros(160, np.float32), np.full(160, 0.5, np.float32)
+
+    class Line:
+        ended = None
+        heard = _Looked([silent] * 3_000)
+
+        async def until(self, state: Callable[[], bool]) -> None:
+            came = [silent] * 100 + [loud] + [silent] * 49
+            assert not any((self.heard.append(piece), state())[1] for piece in came)
+            self.heard.append(silent)
+            assert state()
+
+    line: Any = Line()
+    assert DialledCall(line, "sip:bob@127.0.0.1").hear().duration_s == 3_151 / 50
+    assert line.heard.count == 2 * 3_151
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import itertools
 import random
 import socket
@@ -28,6 +29,7 @@ from realtime_nb.server.sip import Phone, bind_phone
 from realtime_nb.testing.stages import StubTts, stub_engine, stub_speech
 from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 from realtime_nb.wire.sdp import write_offer
+from realtime_nb.wire.sip.message import Response, decode
 
 Talk = Callable[[PhoneLine], Awaitable[Any]]
 WAIT_S = 60.0
@@ -211,6 +213,40 @@ def test_a_full_house_is_busy(serve: Any) -> None:
             await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}")
 
     call(serving, talk)
+
+
+def test_a_call_that_there_is_no_port_for_does_not_ring_on(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could decide about it any more: the caller hears so at once, and the next one is taken."""
+    serving = serve(options())
+
+    async def no_port(*_args: Any, **_options: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def refused() -> None:
+        with pytest.raises(ConnectError, match="503 Service Unavailable"):
+            await open_line(f"sip:bob@127.0.0.1:{serving.sip[1]}", timeout_s=WAIT_S)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("realtime_nb.server.sip_call.open_media", no_port)
+        asyncio.run(refused())
+    call(serving, lambda line: line.until(lambda: len(line.heard) > 3))
+    assert settled(serving)
+
+
+def test_calls_at_the_same_moment_share_what_is_left(serve: Any) -> None:
+    """Of six that come at once to a server with room for one, one is taken."""
+    serving = serve(ServerOptions(sessions=1, phone=PhoneOptions(port=0)))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as callers:
+        callers.bind(("127.0.0.1", 0))
+        callers.settimeout(WAIT_S)
+        for number in range(6):
+            callers.sendto(_invite(number, callers.getsockname()[1]), ("127.0.0.1", serving.sip[1]))
+        told: dict[str, int] = {}
+        while len(told) < 6:
+            answer = decode(callers.recv(8_192))
+            assert isinstance(answer, Response)
+            told |= {answer.call_id: answer.status} if answer.status >= 200 else {}
+    assert sorted(told.values()) == [200, 486, 486, 486, 486, 486]
 
 
 def test_messages_beyond_the_rate_are_not_read_and_calls_beyond_the_cap_refused(serve: Any) -> None:

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,35 @@ def test_an_interrupted_answer_ends_at_once() -> None:
     assert heard.event(done("cancelled", "r2"))[-1] == done("cancelled", "r2")
 
 
+def test_the_end_of_an_answer_is_told_before_the_next_begins() -> None:
+    """The end waits for the sound that is under way; the next answer does not."""
+
+    async def tell() -> list[str]:
+        call = WebRtcTransport("ws://127.0.0.1:9", {})
+        for kind, name in (("started", "r1"), ("stopped", "r1"), ("started", "r2")):
+            await call._take(event(f"output_audio_buffer.{kind}", name))
+        await call.close()
+        return [json.loads(call._frames.get_nowait() or "{}")["type"].rpartition(".")[2] for _ in range(3)]
+
+    assert asyncio.run(tell()) == ["started", "stopped", "started"]
+
+
+def test_a_frame_that_cannot_be_read_does_not_end_the_call() -> None:
+    """It is handed on as it came, and so is what comes after it."""
+    frames = ["{", "[]", '{"type": "output_audio_buffer.started"}', '{"type": "session.updated"}', PART]
+
+    async def tell() -> list[str | bytes]:
+        call = WebRtcTransport("ws://127.0.0.1:9", {})
+        for frame in frames:
+            call._channel._take(frame)
+        call._channel.end()
+        await call._read()
+        await call.close()
+        return [await call.receive() for _ in frames]
+
+    assert asyncio.run(tell()) == frames
+
+
 def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
     """What waits for it can be had all the same; an answer without sound never waits."""
     heard = Heard()
@@ -106,6 +135,20 @@ def test_an_answer_whose_sound_never_begins_is_given_up() -> None:
     heard.event(done())
     assert heard.give_up() == [SOUND_DONE, done()]
     assert not heard.unheard
+
+
+def test_an_answer_that_waits_for_its_turn_is_not_given_up() -> None:
+    """While another one sounds, however long, it is no wonder that this one does not."""
+    heard = Heard()
+    second = PART.replace("r1", "r2").replace("i1", "i2")
+    started = event("output_audio_buffer.started")
+    for text in (PART, started, SOUND_DONE, done(), second, SOUND_DONE.replace("r1", "r2"), done("completed", "r2")):
+        heard.event(text)
+    assert not heard.unheard
+    heard.stop("r1")
+    assert heard.unheard
+    heard.event(started.replace("r1", "r2"))
+    assert {json.loads(text)["item_id"] for _ in range(20) for text in heard.sound(LOUD)} == {"i2"}
 
 
 # ---------------------------------------------------------------- what is said, without a network
@@ -244,6 +287,58 @@ def test_a_picture_too_large_for_the_channel_goes_by_a_sideband(opened: Open) ->
             pass
     assert len(found["item"]["content"][1]["image_url"]) > MAX_MESSAGE_BYTES
     assert session.history["role"].tolist() == ["user", "assistant"]
+
+
+async def eventually(state: Callable[[], bool]) -> None:
+    """Wait until something is so, on this loop."""
+    async with asyncio.timeout(WAIT_S):
+        while not state():  # noqa: ASYNC110 - whatever it is
+            await asyncio.sleep(0.01)
+
+
+def by_itself(use: Callable[[WebRtcTransport], Awaitable[None]]) -> None:
+    """Use a call without a session."""
+
+    async def run(serving: Serving) -> None:
+        call = await open_webrtc(serving.url, headers=serving.headers, timeout_s=WAIT_S)
+        try:
+            await use(call)
+        finally:
+            await call.close()
+
+    with serve_in_thread(stub_engine()) as serving:
+        asyncio.run(run(serving))
+        gone(serving)
+
+
+def test_a_sideband_that_was_lost_is_opened_again() -> None:
+    """The call goes on without it, and the next large picture finds its way; none is kept longer than it is needed."""
+    noise = np.random.default_rng(1).integers(0, 255, (400, 400, 3), np.uint8)
+    picture = {"type": "input_image", "image_url": rt.Image.coerce(noise).data_url}
+
+    async def use(call: WebRtcTransport) -> None:
+        for number in range(2):
+            item = {"type": "message", "role": "user", "id": f"i{number}", "content": [picture]}
+            await call.send(json.dumps({"type": "conversation.item.create", "item": item}))
+            while (told := json.loads(await call.receive()))["type"] != "conversation.item.done":
+                pass
+            assert call._side is not None
+            await call._side.close()
+            await eventually(lambda: call._side is None)
+        assert told["item"]["id"] == "i1"
+        assert not call._large
+
+    by_itself(use)
+
+
+def test_a_call_whose_server_fell_silent_is_closed_all_the_same() -> None:
+    """Not even a server that lives after all keeps the call."""
+
+    async def use(call: WebRtcTransport) -> None:
+        call._channel.end()
+        await eventually(lambda: call._over)
+
+    by_itself(use)
 
 
 def test_a_call_that_is_hung_up_ends_the_session(opened: Open) -> None:

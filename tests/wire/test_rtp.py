@@ -91,6 +91,13 @@ def test_a_new_ssrc_of_the_same_source_goes_on() -> None:
     assert len(heard(line(), [(0.0, packet(1)), (0.02, packet(30_000, ssrc=10))])) == 320
 
 
+def test_a_source_that_begins_again_is_heard_again() -> None:
+    """A recording that is played a second time in one call, its numbers and all."""
+    call = line()
+    twice = [packet(number) for number in (*range(200), *range(200))]
+    assert len(heard(call, [(at / 50, data) for at, data in enumerate(twice)])) == 400 * 160
+
+
 def test_silence_is_heard_where_nothing_comes() -> None:
     """The turn of a caller whose telephone saves silence still ends."""
     call = line()
@@ -114,7 +121,7 @@ def test_a_call_on_hold_is_not_sent_to() -> None:
     """Who wants no sound gets none."""
     call = line()
     assert call.destination == SOURCE
-    call.change(Media("127.0.0.1", 4000, direction="sendonly"), 1.0)
+    call.change(Media("127.0.0.1", 4000, direction="sendonly"), 1.0, hosts=["127.0.0.1"])
     assert call.destination is None
 
 
@@ -132,6 +139,24 @@ def test_each_key_is_told_once(key: str) -> None:
     told = [ears.hear(payload, 800) for payload in kept]
     assert [one for one in told if one] == [key]
     assert ears.hear(payloads[0], 1_600) == key
+
+
+def test_late_packets_of_a_key_are_not_the_key_again() -> None:
+    """The last word of a key may come after the first of the next one."""
+    mine, theirs = line(), line()
+    mine.press("42")
+    packets = [mine.due(at / 50)[0] for at in range(20)]
+    packets[7], packets[8] = packets[8], packets[7]
+    found = [one for at, data in enumerate(packets) for one in theirs.receive(data, SOURCE, at / 50)]
+    assert [one.key for one in found if isinstance(one, Key)] == ["4", "2"]
+
+
+def test_a_key_that_is_held_for_long_is_one_key() -> None:
+    """After 8.2 s its duration is full, and it goes on as of a later timestamp (RFC 4733, 2.5.1.3)."""
+    ears, payload = KeyListener(), next(iter(key_payloads("5")))
+    begun = 2**32 - 70_000
+    told = [ears.hear(payload, (begun + part * 0xFFFF) % 2**32) for part in (0, 0, 1, 1, 2)]
+    assert [one for one in told if one] == ["5"]
 
 
 def test_pressed_keys_travel_with_the_sound() -> None:

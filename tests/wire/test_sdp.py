@@ -25,6 +25,12 @@ def test_the_first_codec_that_can_be_spoken_is_taken() -> None:
     assert (media.codec, media.payload_type, media.keys_type) == ("PCMA", 97, None)
 
 
+@pytest.mark.parametrize("ptime", ["0020999", "0020" + "9" * 400, "0020" + "9" * 5_000, "50", "x"])
+def test_an_odd_length_of_packets_is_the_usual_one(ptime: str) -> None:
+    """Whatever number stands there, packets have one of five lengths."""
+    assert read_offer(f"{HEAD}m=audio 4000 RTP/AVP 0\r\na=ptime:{ptime}\r\n".encode()).media.ptime_ms == 20
+
+
 def test_other_lines_are_refused_in_their_place() -> None:
     """Video and a second audio line get port 0; the order stays (RFC 3264, 6)."""
     body = f"{HEAD}m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8\r\nm=audio 6000 RTP/AVP 0\r\n"

@@ -124,6 +124,25 @@ def test_a_call_lasts_until_somebody_hangs_up(loss: float) -> None:
     assert all(agent.calls == () and agent.transactions == 0 for agent in network.agents.values())
 
 
+def test_a_call_whose_other_end_is_gone_is_over_when_it_is_asked() -> None:
+    """Who answers has it still; who answers nothing for 32 s, or knows of no such call, has it no more."""
+    for gone, after_s in ((False, 3600.0), (True, 33.0)):
+        network = Network()
+        call = network.place()
+        network.run(1.0)
+        network._loss = float(gone)
+        network.do(ALICE, network.agents[ALICE].probe(call, network.now))
+        network.run(after_s)
+        assert [one.why for one in network.of(ALICE, sip.Ended)] == ["unreachable"] * gone
+    network = Network()
+    call = network.place()
+    network.run(1.0)
+    network.agents[BOB] = Agent(lambda: "new")
+    network.do(ALICE, network.agents[ALICE].probe(call, network.now))
+    network.run(0.1)
+    assert [one.why for one in network.of(ALICE, sip.Ended)] == ["unreachable"]
+
+
 def test_a_placed_call_is_refused_or_not_answered() -> None:
     """A refusal is told with its status; silence is told after 32 s."""
     network = Network()

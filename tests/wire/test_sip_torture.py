@@ -324,6 +324,26 @@ def test_a_gone_connection_takes_what_rings_with_it(make_caller: Any) -> None:
     name = caller.call()
     caller.note(caller.agent.lost(1))
     assert caller.of(sip.Ended) == [sip.Ended(name, "unreachable")]
+    assert caller.agent.transactions == 0
+
+
+@pytest.mark.parametrize(
+    ("contact", "way"),
+    [
+        ("127.0.0.1:5077", (("127.0.0.1", 5077), 0)),
+        ("[::1]", (("::1", 5060), 0)),
+        ("alice.example", (("127.0.0.1", 5099), 1)),
+    ],
+)
+def test_a_call_outlives_its_connection(make_caller: Any, contact: str, way: Any) -> None:
+    """What is still to be told goes by a new one, to the Contact; a name is not looked up."""
+    caller = make_caller("tcp")
+    name = caller.talk()
+    caller.agent._state.dialogs[name].target = f"sip:alice@{contact};transport=tcp"
+    assert caller.agent.lost(1) == []
+    (bye,) = (one for one in caller.agent.hang_up(name, 1.0) if isinstance(one, sip.Send))
+    assert bye.data.startswith(b"BYE ")
+    assert (bye.path.peer, bye.path.connection) == way
 
 
 def test_a_message_survives_being_written_and_read(caller: Caller) -> None:

@@ -14,6 +14,10 @@ _END = 0x80
 _VOLUME = 10
 """dBm0 below zero."""
 LAST_REPEATED = 3
+LONGEST = 0xFFFF
+"""Samples that the duration can tell; a key held for longer goes on with a timestamp that is so much later."""
+LATE_S = 1.0
+"""How late the packets of a key may be, once another was pressed."""
 
 
 class KeyListener:
@@ -24,9 +28,9 @@ class KeyListener:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[int, int] | None = None
+        self._told: dict[tuple[int, int], float] = {}
 
-    def hear(self, payload: bytes, timestamp: int) -> str | None:
+    def hear(self, payload: bytes, timestamp: int, now: float = 0.0) -> str | None:
         """Take a packet.
 
         Parameters
@@ -35,6 +39,8 @@ class KeyListener:
             Of the event's payload type.
         timestamp : int
             Of the packet.
+        now : float
+            Monotonic seconds.
 
         Returns
         -------
@@ -43,11 +49,12 @@ class KeyListener:
         """
         if len(payload) < _EVENT.size or payload[0] >= len(KEYS):
             return None
-        this = (timestamp, payload[0])
-        if this == self._last:
-            return None
-        self._last = this
-        return KEYS[payload[0]]
+        newest = next(reversed(self._told), None)
+        self._told = {key: at for key, at in self._told.items() if key == newest or now - at < LATE_S}
+        this, before = ((at, payload[0]) for at in (timestamp, (timestamp - LONGEST) % 2**32))
+        is_known = this in self._told or before in self._told
+        self._told[this] = now
+        return None if is_known else KEYS[payload[0]]
 
 
 def key_payloads(key: str, *, ms: int = 100, ptime_ms: int = 20) -> Iterator[bytes]:

@@ -108,8 +108,9 @@ class Line:
         self.remote = remote
 
     # ------------------------------------------------------------ the other end
-    def change(self, remote: Media, now: float) -> None:
-        """Go on with what was agreed anew: another place, a hold, its end."""
+    def change(self, remote: Media, now: float, *, hosts: Iterable[str]) -> None:
+        """Go on with what was agreed anew: another place, of other `hosts` perhaps, a hold, its end."""
+        self._hosts = frozenset(hosts)
         if (remote.host, remote.port) != (self.remote.host, self.remote.port):
             self._source = None
         self.remote = remote
@@ -159,7 +160,7 @@ class Line:
             return []
         self.packet_at = now
         if packet.payload_type == self.remote.keys_type:
-            key = self._keys.hear(packet.payload, packet.timestamp)
+            key = self._keys.hear(packet.payload, packet.timestamp, now)
             found: list[Heard] = [] if key is None else [Key(key)]
         else:
             found = []

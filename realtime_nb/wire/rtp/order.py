@@ -9,7 +9,9 @@ __all__ = ["Order"]
 PATIENCE_S = 0.08
 """How long a missing packet is waited for."""
 FAR = 1_000
-"""A sequence number so far off is a new beginning, not a gap."""
+"""A sequence number so far on is a new beginning, not a gap."""
+MOST_LATE = 100
+"""One so far back is a new beginning, not late (RFC 3550, A.1)."""
 MOST_WAITING = 32
 MOST_LOST = 5
 """Losses told in a row; a longer gap is silence, and the line's clock fills it."""
@@ -46,7 +48,11 @@ class Order:
         now : float
             Monotonic seconds.
         """
-        if self._next is None or packet.ssrc != self._ssrc or abs(ahead(self._next, packet.sequence)) > FAR:
+        if (
+            self._next is None
+            or packet.ssrc != self._ssrc
+            or not -MOST_LATE <= ahead(self._next, packet.sequence) <= FAR
+        ):
             self._ssrc, self._next = packet.ssrc, packet.sequence
             self._waiting.clear()
         if ahead(self._next, packet.sequence) < 0:

@@ -16,6 +16,9 @@ from .state import State
 
 __all__ = ["Agent"]
 
+GONE = {408, 481}
+"""What tells that the other end has no such call."""
+
 
 class Agent:
     """One end of SIP; whoever runs it calls one method at a time, and does what comes back, in order.
@@ -93,9 +96,13 @@ class Agent:
         return self._state.take()
 
     def lost(self, connection: int) -> list[Action]:
-        """Learn that a TCP connection has gone: calls that nobody took yet go with it, others when their sound does."""
+        """Learn that a TCP connection has gone: calls that nobody took yet go with it, others need a new one."""
         for dialog in self._state.on_connection(connection):
-            if dialog.state != "up":
+            if dialog.state == "up":
+                dialog.move()
+            else:
+                if dialog.invite is not None:
+                    self._state.transactions.forget(dialog.invite)
                 self._state.end(dialog, Ended(dialog.name, "unreachable"))
         return self._state.take()
 
@@ -170,6 +177,17 @@ class Agent:
         else:
             self._state.bye(dialog, now)
             self._state.end(dialog, Ended(dialog.name, "local"))
+
+    def probe(self, call: str, now: float) -> list[Action]:
+        """Ask whether a call goes on; it is over where nobody answers, or knows of none (RFC 3261, 12.2.1.2)."""
+        dialog = self._state.dialogs[call]
+
+        def done(response: Response | None, _now: float) -> None:
+            if response is None or response.status in GONE:
+                self._state.end(dialog, Ended(call, "unreachable"))
+
+        self._state.transactions.request(dialog.request("OPTIONS"), dialog.path, now, done)
+        return self._state.take()
 
     def refer(self, call: str, target: str, now: float) -> list[Action]:
         """Ask the other end to call somebody else instead (RFC 3515); it tells by :class:`Referred`."""

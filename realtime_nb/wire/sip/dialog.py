@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from realtime_nb.wire.sdp import Media, Offer, SdpError, read_answer, read_offer, write_offer
 
-from .grammar import parse_address
-from .message import Headers, Request, Response
+from .grammar import PORT, parse_address, parse_uri
+from .message import Headers, Request, Response, SipError
 from .path import Endpoint, Path
 from .transactions import ServerTransaction
 
@@ -83,6 +85,14 @@ class Dialog:
             remote_seq=request.cseq[0],
             invite=transaction,
         )
+
+    def move(self) -> None:
+        """Have no connection any more: the next request goes by a new one, to where the other end is reached."""
+        hop = parse_address(self.route[0]).uri if self.route else self.target
+        with suppress(SipError, ValueError):
+            uri = parse_uri(hop)
+            peer = (str(ipaddress.ip_address(uri.host)), uri.port or PORT)
+            self.path = replace(self.path, peer=peer, connection=0)
 
     # ------------------------------------------------------------ requests of this end
     def request(self, method: str, fields: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> Request:

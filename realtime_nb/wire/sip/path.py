@@ -46,7 +46,7 @@ class Path:
     peer, local : tuple of (str, int)
         Its two ends.
     connection : int
-        Which TCP connection; 0 for UDP.
+        Which TCP connection; 0 for UDP, and for one that is yet to be made.
     """
 
     transport: Literal["udp", "tcp"]

@@ -128,6 +128,10 @@ class Transactions:
         """The INVITE that a CANCEL or an ACK means; None when there is none."""
         return self._servers.get(_key(request, "INVITE"))
 
+    def forget(self, transaction: ServerTransaction) -> None:
+        """Answer a request no more: nobody is there to be answered."""
+        self._servers.pop(_key(transaction.request, transaction.request.method), None)
+
     def has_twin(self, request: Request) -> bool:
         """Whether this very request came before by another way (RFC 3261, 8.2.2.2)."""
         mine = _identity(request)
