@@ -145,6 +145,8 @@ class Recorder(View):
             self._finish()
 
     def _changed(self, header: Header) -> None:
+        if not header["owner"]:
+            return  # it was told while the way was lost: another page has the microphone now
         self._phase, self._holder, self._trouble = header["phase"], header["page"], None
         self._turn = int(header.get("turn", 0))
         if self._phase == "done" and self._tape.expect(int(header.get("recorded", self._tape.samples))):

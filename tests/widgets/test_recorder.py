@@ -44,7 +44,7 @@ def chunk(number: int) -> bytes:
 
 def say(recorder: rt.Recorder, phase: str, **more: Any) -> None:
     """Let the page say how things stand."""
-    recorder._note({"t": "recorder", "phase": phase, "page": "p1", **more}, b"")
+    recorder._note({"t": "recorder", "phase": phase, "page": "p1", "owner": True, **more}, b"")
 
 
 def hear(recorder: rt.Recorder, *numbers: int) -> None:
@@ -126,6 +126,13 @@ def test_a_page_that_goes_ends_its_recording(recorder: rt.Recorder, sent: Frames
     recorder._note({"t": "closed", "page": "p1"}, b"")
     assert recorder.recording is False
     assert sent[-1][0]["phase"] == "done"
+
+
+def test_a_page_whose_microphone_another_one_took_does_not_end_its_recording(recorder: rt.Recorder) -> None:
+    """What a page tells late, of the time before its way was lost, is passed over where another page records now."""
+    say(recorder, "recording", page="p2")
+    say(recorder, "done", owner=False, recorded=0)
+    assert recorder.recording
 
 
 def test_a_recording_is_played_whole(recorder: rt.Recorder, sent: Frames) -> None:

@@ -17,6 +17,9 @@ const ENDED = 4000; // our close code: the widget was closed in the kernel
 const DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 const BUSY_MS = 3000; // no answer by the comm for so long: the kernel is busy with a cell
 
+/** What is kept of a kind while there is no way to the kernel; of what is not here the last, which says how things stand. @type {Record<string, 'all' | 'none'>} */
+const KEPT = { type: "all", audio: "all", play: "none", overflow: "none" }; // the microphone's sound is the worker's
+
 /** @type {Map<string, Link>} */
 const links = new Map();
 
@@ -63,9 +66,9 @@ export class Media {
     return this.state.owner;
   }
 
-  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
+  /** Send an event, with samples or bytes if you like, in order with all else; it may wait for a way. @param {any} header @param {any} [payload] */
   send(header, payload) {
-    this.link.order({ t: "send", header, payload });
+    this.link.send(header, payload);
   }
 
   /** Take microphone and speaker over from another tab. */
@@ -110,6 +113,8 @@ class Link {
     this.engine = null;
     /** @type {Record<string, MessagePort | null>} */
     this.plugged = { capture: null, playback: null };
+    /** @type {{header: any, payload?: any}[]} */
+    this.kept = []; // told while there was no way
     /** @type {((buffers: DataView[]) => void) | null} */
     this.fromComm = null;
     /** @type {MediaState} */
@@ -188,15 +193,24 @@ class Link {
       arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
       rtt: () => this.note({ rttMs: message.ms }),
       owner: () => this.note({ owner: message.owner }),
+      unsent: () => this.send(message.header, message.payload),
       overflow: () => this.send({ t: "overflow", samples: message.samples }),
       lost: () => (message.code === ENDED ? this.over("This widget was closed in the kernel.") : this.retry()),
     };
     acts[message.t]();
   }
 
-  /** @param {any} header */
-  send(header) {
-    this.order({ t: "send", header });
+  /** @param {any} header @param {any} [payload] */
+  send(header, payload) {
+    if (this.state.status === "open") this.order({ t: "send", header, payload });
+    else if (this.state.status !== "closed") this.keep(header, payload);
+  }
+
+  /** @param {any} header @param {any} payload */
+  keep(header, payload) {
+    const most = KEPT[header.t];
+    if (most !== "all") this.kept = this.kept.filter((other) => other.header.t !== header.t);
+    if (most !== "none") this.kept.push({ header, payload });
   }
 
   /** @param {{path: string, why: string[], owner: boolean}} message */
@@ -207,6 +221,7 @@ class Link {
       if (port) this.order({ t: "attach", kind, port }, [port]);
       this.plugged[kind] = null;
     }
+    for (const told of this.kept.splice(0)) this.order({ t: "send", ...told });
     this.note({ status: "open", path, why, owner, trouble: null });
   }
 

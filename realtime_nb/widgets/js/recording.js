@@ -57,8 +57,6 @@ export class Recording {
     this.deviceId = "";
     this.holder = true; // the phase is this page's doing, not another tab's
     this.turns = 0; // how often this page told the kernel a phase
-    this.more = {}; // what it told of the last one
-    this.untold = false; // the way was lost then
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -106,8 +104,6 @@ export class Recording {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.more = more;
-    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -284,7 +280,7 @@ export class Recording {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more); // the kernel took us for gone
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase); // the kernel took us for gone
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
@@ -299,7 +295,7 @@ export class Recording {
     const { code, message, todo, detail } = trouble;
     if (this.capture) this.stop();
     this.trouble = { code, message, todo };
-    if (this.media.state.status === "open") this.media.send({ t: "trouble", code, message, todo, detail });
+    this.media.send({ t: "trouble", code, message, todo, detail });
     this.draw();
   }
 

@@ -32,7 +32,7 @@ export function dialSocket(route, on) {
  *
  * From the page: open{routes, token, page, why}, send{header, payload}, attach{kind, port}, close.
  * To the page: open{path, why, owner}, failed{why}, frame{header, payload}, arriving{item}, rtt{ms}, owner{owner},
- * lost{code, reason}, overflow{samples}.
+ * lost{code, reason}, unsent{header, payload}, overflow{samples}.
  * @param {Port} port
  * @param {Dial} dial
  */
@@ -162,7 +162,7 @@ export function runLink(port, dial) {
   /** @type {Record<string, (message: any) => void>} */
   const orders = {
     open,
-    send: ({ header, payload }) => send(header, payload),
+    send: ({ header, payload }) => (socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload })),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;

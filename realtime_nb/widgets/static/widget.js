@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 375b49d1feabf0e98ed094e0bcc08b5e1d9dd7b9102632cb4238acef7e185b71
+// sources: efa1170ec69122b7997a7c1aff53f3c2d5e5aac128bcdd1b6448552138a2b0b3
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -309,7 +309,7 @@ function runLink(port, dial) {
   const played = (event) => send(event);
   const orders = {
     open,
-    send: ({ header, payload }) => send(header, payload),
+    send: ({ header, payload }) => socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload }),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;
@@ -334,6 +334,7 @@ var RETRY_MS = [200, 400, 800, 1600];
 var ENDED2 = 4e3;
 var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
+var KEPT = { type: "all", audio: "all", play: "none", overflow: "none" };
 var links = /* @__PURE__ */ new Map();
 function openMedia(model, handlers = {}) {
   const key = model.get("sid");
@@ -364,9 +365,9 @@ var Media = class {
   get owner() {
     return this.state.owner;
   }
-  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
+  /** Send an event, with samples or bytes if you like, in order with all else; it may wait for a way. @param {any} header @param {any} [payload] */
   send(header, payload) {
-    this.link.order({ t: "send", header, payload });
+    this.link.send(header, payload);
   }
   /** Take microphone and speaker over from another tab. */
   claim() {
@@ -400,6 +401,7 @@ var Link = class {
     this.unfollow = null;
     this.engine = null;
     this.plugged = { capture: null, playback: null };
+    this.kept = [];
     this.fromComm = null;
     this.state = { status: "opening", path: null, rttMs: null, why: [], owner: false, mode: "worker", trouble: null };
   }
@@ -465,14 +467,22 @@ var Link = class {
       arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
       rtt: () => this.note({ rttMs: message.ms }),
       owner: () => this.note({ owner: message.owner }),
+      unsent: () => this.send(message.header, message.payload),
       overflow: () => this.send({ t: "overflow", samples: message.samples }),
       lost: () => message.code === ENDED2 ? this.over("This widget was closed in the kernel.") : this.retry()
     };
     acts[message.t]();
   }
-  /** @param {any} header */
-  send(header) {
-    this.order({ t: "send", header });
+  /** @param {any} header @param {any} [payload] */
+  send(header, payload) {
+    if (this.state.status === "open") this.order({ t: "send", header, payload });
+    else if (this.state.status !== "closed") this.keep(header, payload);
+  }
+  /** @param {any} header @param {any} payload */
+  keep(header, payload) {
+    const most = KEPT[header.t];
+    if (most !== "all") this.kept = this.kept.filter((other) => other.header.t !== header.t);
+    if (most !== "none") this.kept.push({ header, payload });
   }
   /** @param {{path: string, why: string[], owner: boolean}} message */
   opened({ path, why, owner }) {
@@ -482,6 +492,7 @@ var Link = class {
       if (port) this.order({ t: "attach", kind, port }, [port]);
       this.plugged[kind] = null;
     }
+    for (const told of this.kept.splice(0)) this.order({ t: "send", ...told });
     this.note({ status: "open", path, why, owner, trouble: null });
   }
   /** Say why no socket was reached, then take the comm. @param {string[]} why */
@@ -1797,8 +1808,6 @@ var Recording = class {
     this.deviceId = "";
     this.holder = true;
     this.turns = 0;
-    this.more = {};
-    this.untold = false;
     this.note = "";
     this.gone = false;
     this.lost = false;
@@ -1839,8 +1848,6 @@ var Recording = class {
   turn(phase, more = {}) {
     this.phase = phase;
     this.holder = true;
-    this.more = more;
-    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -2003,7 +2010,7 @@ var Recording = class {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more);
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase);
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
@@ -2017,7 +2024,7 @@ var Recording = class {
     const { code, message, todo, detail } = trouble;
     if (this.capture) this.stop();
     this.trouble = { code, message, todo };
-    if (this.media.state.status === "open") this.media.send({ t: "trouble", code, message, todo, detail });
+    this.media.send({ t: "trouble", code, message, todo, detail });
     this.draw();
   }
   async findDevices() {
@@ -2411,7 +2418,6 @@ var Booth = class _Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
-    this.unsent = [];
     this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
@@ -2450,7 +2456,6 @@ var Booth = class _Booth {
     const online = state.status === "open";
     if (online && !this.online && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
-    if (online) this.unsent.splice(0).forEach((text) => this.tell("type", { text }));
     const lost = online && this.owner && !state.owner;
     if (online) this.owner = state.owner;
     this.online = online;
@@ -2524,8 +2529,7 @@ var Booth = class _Booth {
   /** @param {string} text */
   type(text) {
     this.playback.resume();
-    if (this.online) this.tell("type", { text });
-    else this.unsent.push(text);
+    this.tell("type", { text });
   }
   /** Take microphone and sound over from another tab. */
   claim() {
@@ -2551,7 +2555,7 @@ var Booth = class _Booth {
   /** No sound can be played here: the answer is read. @param {unknown} fault */
   mourn(fault) {
     this.deaf = true;
-    if (this.online) this.tell("deaf");
+    this.tell("deaf");
     this.fail(globalThis.isSecureContext ? fault : new Trouble("insecure"));
   }
   tap() {

@@ -95,22 +95,6 @@ test("the kernel's word of a phase that this page has left since changes nothing
   assert.deepEqual([it.phase, it.look.elsewhere], ["recording", true]);
 });
 
-test("a phase that began while the way was lost is told when it is found again", () => {
-  const { it, told, media } = recording();
-  media.state = { status: "open", owner: true };
-  it.turn("recording");
-  media.state.status = "lost";
-  it.reached();
-  it.samples = 960;
-  it.turn("done", { recorded: 960 }); // stopped: nobody heard it
-  told.length = 0;
-  it.devices = /** @type {any[]} */ ([{}]);
-  media.state.status = "open";
-  it.reached();
-  it.reached();
-  assert.deepEqual(told.map(({ phase, recorded }) => [phase, recorded]), [["done", 960]]);
-});
-
 test("of two files the one that was dropped last is kept, however long each takes to read", async () => {
   const { it, told, media } = recording();
   media.state = { status: "open", owner: true };

@@ -9,7 +9,6 @@ function claimed() {
   const told = [];
   const booth = Object.assign(Object.create(Booth.prototype), {
     online: true,
-    unsent: [],
     owner: false,
     deaf: false,
     mic: "opening",
@@ -33,16 +32,4 @@ test("a tab from which another one takes the microphone lets it go", () => {
   note(true);
   note(false);
   assert.deepEqual([booth.mic, released.count], ["off", 1]);
-});
-
-test("what is typed before there is a way to the kernel, or while it is lost, is said when there is one", () => {
-  const { booth, note, told } = claimed();
-  booth.linked({ status: "lost", owner: false });
-  booth.type("Which river?");
-  booth.type("And why?");
-  assert.deepEqual(told, []);
-  note(false);
-  note(false);
-  booth.type("Go on.");
-  assert.deepEqual(told.map(({ text }) => text), ["Which river?", "And why?", "Go on."]);
 });

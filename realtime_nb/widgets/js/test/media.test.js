@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { packFrame, unpackFrame } from "../frames.js";
+import { openMedia } from "../media.js";
+
+/** Wait until something is so; the runner's own limit of time holds. @param {() => unknown} state */
+async function until(state) {
+  while (!state()) await new Promise(setImmediate);
+}
+
+/** Stand in for the browser: no Worker, no Jupyter server but its page, sockets that a test opens and breaks. */
+function browser() {
+  /** @type {any[]} */
+  const sockets = [];
+  class Port {
+    /** @type {any} */ other;
+    /** @type {any} */ onmessage = null;
+    /** @param {any} data */
+    postMessage(data) {
+      queueMicrotask(() => this.other.onmessage?.({ data }));
+    }
+  }
+  const globals = {
+    location: { protocol: "http:", host: "here", origin: "http://here" },
+    document: { getElementById: () => null },
+    MessageChannel: class {
+      port1 = new Port();
+      port2 = new Port();
+      constructor() {
+        [this.port1.other, this.port2.other] = [this.port2, this.port1];
+      }
+    },
+    Worker: class {
+      constructor() {
+        throw new Error("policy");
+      }
+    },
+    WebSocket: class {
+      bufferedAmount = 0;
+      /** @type {any} */ onopen;
+      /** @type {any} */ onmessage;
+      /** @type {any} */ onclose;
+      constructor() {
+        sockets.push(this);
+      }
+      /** @type {{header: any, payload: any}[]} */ got = [];
+      /** @param {ArrayBuffer} frame */
+      send(frame) {
+        this.got.push(unpackFrame(frame));
+      }
+      welcome() {
+        this.onopen();
+        this.onmessage({ data: packFrame({ t: "welcome", owner: true }) });
+      }
+      close() {
+        this.onclose({ code: 1006, reason: "" });
+      }
+    },
+  };
+  for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { value, configurable: true });
+  return sockets;
+}
+
+/** A widget's media path on a page, and the kernel's end of it. @param {any} t the test @param {any} [kernel] as JupyterLab tells of it */
+function page(t, kernel) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const sockets = browser();
+  /** @type {any} */
+  let listen;
+  const model = /** @type {any} */ ({ get: () => t.name, on: (/** @type {any} */ _, /** @type {any} */ hear) => (listen = hear), off() {}, send() {}, widget_manager: { kernel } });
+  const media = openMedia(model);
+  const offer = () => listen({ t: "media.offer", page: media.link.page, port: 1, token: "" }, []);
+  const open = async () => (await until(() => sockets.at(-1)?.got.length === 0), sockets.at(-1).welcome(), await until(() => media.state.status === "open"));
+  const lose = async () => (sockets.at(-1).close(), await until(() => media.state.status === "lost"));
+  const wait = (/** @type {number} */ ms) => t.mock.timers.tick(ms);
+  const told = () => sockets.flatMap((socket) => socket.got).map(({ header }) => header).filter((header) => !["hello", "ping"].includes(header.t));
+  return { media, sockets, offer, open, lose, wait, told };
+}
+
+test("what is told before there is a way, or while it is lost, is said when there is one: of a state the last, of words all", async (t) => {
+  const { media, offer, open, lose, wait, told } = page(t);
+  media.send({ t: "type", text: "Which river?" });
+  media.send({ t: "mute", on: true });
+  media.send({ t: "overflow", samples: 480 });
+  media.send({ t: "type", text: "And why?" });
+  media.send({ t: "mute", on: false });
+  offer();
+  await open();
+  await until(() => told().length >= 3);
+  assert.deepEqual(told(), [{ t: "type", text: "Which river?" }, { t: "type", text: "And why?" }, { t: "mute", on: false }]);
+  await lose();
+  media.send({ t: "recorder", phase: "paused" });
+  media.send({ t: "recorder", phase: "done" });
+  wait(200);
+  await open();
+  media.send({ t: "stop" });
+  await until(() => told().length >= 5);
+  assert.deepEqual(told().slice(3), [{ t: "recorder", phase: "done" }, { t: "stop" }]);
+  media.close();
+});
+
+test("what is told in the moment in which the way is lost is not lost with it", async (t) => {
+  const { media, sockets, offer, open, wait, told } = page(t);
+  offer();
+  await open();
+  sockets[0].close();
+  media.send({ t: "type", text: "Which river?" }); // the page does not know yet
+  await until(() => media.state.status === "lost");
+  wait(200);
+  await open();
+  await until(() => told().length);
+  assert.deepEqual(told(), [{ t: "type", text: "Which river?" }]);
+  media.close();
+});
