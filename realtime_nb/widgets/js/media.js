@@ -1,7 +1,7 @@
 // The page's end of the media path: asks the kernel (by the widget's comm) where its socket is, reaches it by the best
 // way there is, and keeps it. One link for a widget and page, however many views show it.
 import { dialComm } from "./comm.js";
-import { followKernel } from "./kernel.js";
+import { followKernel, isCutOff } from "./kernel.js";
 import { dialSocket, runLink, workerSource } from "./worker.js";
 
 /**
@@ -13,6 +13,7 @@ import { dialSocket, runLink, workerSource } from "./worker.js";
  */
 
 const RETRY_MS = [200, 400, 800, 1600]; // after a loss; a kernel that comes not back by then is gone
+const AWAY_MS = 1600; // the same while the page has lost Jupyter's server too: nothing is known of the kernel
 const ENDED = 4000; // our close code: the widget was closed in the kernel
 const DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 const BUSY_MS = 3000; // no answer by the comm for so long: the kernel is busy with a cell
@@ -234,9 +235,11 @@ class Link {
     this.fallBack([...why, ...reason]);
   }
 
-  /** The way was lost: try again, for about 3 s. */
+  /** The way was lost: try again, for about 3 s once Jupyter's server is there. */
   retry() {
-    const wait = RETRY_MS[this.tries++];
+    const away = isCutOff(this.holds[0].model);
+    const wait = away ? AWAY_MS : RETRY_MS[this.tries];
+    this.tries = away ? 0 : this.tries + 1;
     if (wait === undefined) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
@@ -322,6 +325,7 @@ function startWorker(obey, refused) {
       mode: "worker",
       end() {
         worker.postMessage({ t: "close" });
+        worker.onmessage = worker.onerror = null; // what it still says would be taken for the next one's word
         setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
       },
     };

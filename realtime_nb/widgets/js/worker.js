@@ -39,7 +39,7 @@ export function dialSocket(route, on) {
 export function runLink(port, dial) {
   const PATIENCE_MS = 5000; // for one route, until it says welcome: a busy machine, or one far away, takes its time
   const MOST_WAITING = 192_000; // bytes of sound not yet sent: 4 s; what comes then is dropped and told
-  const MOST_KEPT = 250; // chunks kept while the way is lost: 5 s
+  const MOST_KEPT = 250; // chunks kept while the way is lost: the last 5 s, for it may be long
   /** @type {Socket | null} */
   let socket = null;
   /** @type {Socket | null} */
@@ -150,10 +150,10 @@ export function runLink(port, dial) {
   /** @param {{at: number, ms: number, pcm: ArrayBuffer}} chunk */
   function captured({ at, ms, pcm }) {
     if (!owner) return;
-    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
-    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    else if (socket) send({ t: "audio", at, ms }, pcm);
-    else backlog.push({ at, ms, pcm });
+    const free = !!socket && socket.waiting() <= MOST_WAITING;
+    if (free) return send({ t: "audio", at, ms }, pcm);
+    const dropped = socket ? pcm : backlog.push({ at, ms, pcm }) > MOST_KEPT && backlog.shift().pcm;
+    if (dropped) port.postMessage({ t: "overflow", samples: dropped.byteLength >> 1 });
   }
 
   /** @param {any} event */

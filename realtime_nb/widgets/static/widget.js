@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: efa1170ec69122b7997a7c1aff53f3c2d5e5aac128bcdd1b6448552138a2b0b3
+// sources: 3a7d75a8448a9399d9c5fa824e6a5ece53a5161c420a3ae7a18c9297c9c8f6e0
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -136,6 +136,9 @@ function followKernel(model, gone) {
     kernel.statusChanged.disconnect(changed);
     kernel.disposed.disconnect(gone);
   };
+}
+function isCutOff(model) {
+  return (model.widget_manager?.kernel?.connectionStatus ?? "connected") !== "connected";
 }
 function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
@@ -301,10 +304,10 @@ function runLink(port, dial) {
   }
   function captured({ at, ms, pcm }) {
     if (!owner) return;
-    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
-    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    else if (socket) send({ t: "audio", at, ms }, pcm);
-    else backlog.push({ at, ms, pcm });
+    const free = !!socket && socket.waiting() <= MOST_WAITING;
+    if (free) return send({ t: "audio", at, ms }, pcm);
+    const dropped = socket ? pcm : backlog.push({ at, ms, pcm }) > MOST_KEPT && backlog.shift().pcm;
+    if (dropped) port.postMessage({ t: "overflow", samples: dropped.byteLength >> 1 });
   }
   const played = (event) => send(event);
   const orders = {
@@ -331,6 +334,7 @@ var workerSource = [packFrame, unpackFrame, samplesOf, dialSocket, runLink, "run
 
 // media.js
 var RETRY_MS = [200, 400, 800, 1600];
+var AWAY_MS = 1600;
 var ENDED2 = 4e3;
 var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
@@ -503,9 +507,11 @@ var Link = class {
     const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
     this.fallBack([...why, ...reason]);
   }
-  /** The way was lost: try again, for about 3 s. */
+  /** The way was lost: try again, for about 3 s once Jupyter's server is there. */
   retry() {
-    const wait = RETRY_MS[this.tries++];
+    const away = isCutOff(this.holds[0].model);
+    const wait = away ? AWAY_MS : RETRY_MS[this.tries];
+    this.tries = away ? 0 : this.tries + 1;
     if (wait === void 0) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
@@ -568,6 +574,7 @@ function startWorker(obey, refused) {
       mode: "worker",
       end() {
         worker.postMessage({ t: "close" });
+        worker.onmessage = worker.onerror = null;
         setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
       }
     };

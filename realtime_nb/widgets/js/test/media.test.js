@@ -43,16 +43,19 @@ function browser() {
       constructor() {
         sockets.push(this);
       }
+      fresh = true;
       /** @type {{header: any, payload: any}[]} */ got = [];
       /** @param {ArrayBuffer} frame */
       send(frame) {
         this.got.push(unpackFrame(frame));
       }
       welcome() {
+        this.fresh = false;
         this.onopen();
         this.onmessage({ data: packFrame({ t: "welcome", owner: true }) });
       }
       close() {
+        this.fresh = false;
         this.onclose({ code: 1006, reason: "" });
       }
     },
@@ -70,15 +73,17 @@ function page(t, kernel) {
   const model = /** @type {any} */ ({ get: () => t.name, on: (/** @type {any} */ _, /** @type {any} */ hear) => (listen = hear), off() {}, send() {}, widget_manager: { kernel } });
   const media = openMedia(model);
   const offer = () => listen({ t: "media.offer", page: media.link.page, port: 1, token: "" }, []);
-  const open = async () => (await until(() => sockets.at(-1)?.got.length === 0), sockets.at(-1).welcome(), await until(() => media.state.status === "open"));
-  const lose = async () => (sockets.at(-1).close(), await until(() => media.state.status === "lost"));
   const wait = (/** @type {number} */ ms) => t.mock.timers.tick(ms);
+  const dialled = async (/** @type {number} */ ms) => (wait(ms), await until(() => sockets.at(-1)?.fresh));
+  const open = async (ms = 0) => (await dialled(ms), sockets.at(-1).welcome(), await until(() => media.state.status === "open"));
+  const lose = async () => (sockets.at(-1).close(), await until(() => media.state.status === "lost"));
+  const fail = async () => (await dialled(2000), sockets.at(-1).close(), await new Promise(setImmediate));
   const told = () => sockets.flatMap((socket) => socket.got).map(({ header }) => header).filter((header) => !["hello", "ping"].includes(header.t));
-  return { media, sockets, offer, open, lose, wait, told };
+  return { media, sockets, offer, open, lose, fail, told };
 }
 
 test("what is told before there is a way, or while it is lost, is said when there is one: of a state the last, of words all", async (t) => {
-  const { media, offer, open, lose, wait, told } = page(t);
+  const { media, offer, open, lose, told } = page(t);
   media.send({ t: "type", text: "Which river?" });
   media.send({ t: "mute", on: true });
   media.send({ t: "overflow", samples: 480 });
@@ -91,8 +96,7 @@ test("what is told before there is a way, or while it is lost, is said when ther
   await lose();
   media.send({ t: "recorder", phase: "paused" });
   media.send({ t: "recorder", phase: "done" });
-  wait(200);
-  await open();
+  await open(200);
   media.send({ t: "stop" });
   await until(() => told().length >= 5);
   assert.deepEqual(told().slice(3), [{ t: "recorder", phase: "done" }, { t: "stop" }]);
@@ -100,15 +104,46 @@ test("what is told before there is a way, or while it is lost, is said when ther
 });
 
 test("what is told in the moment in which the way is lost is not lost with it", async (t) => {
-  const { media, sockets, offer, open, wait, told } = page(t);
+  const { media, sockets, offer, open, told } = page(t);
   offer();
   await open();
   sockets[0].close();
   media.send({ t: "type", text: "Which river?" }); // the page does not know yet
   await until(() => media.state.status === "lost");
-  wait(200);
-  await open();
+  await open(200);
   await until(() => told().length);
   assert.deepEqual(told(), [{ t: "type", text: "Which river?" }]);
+  media.close();
+});
+
+/** A kernel as JupyterLab tells of it. @param {string} connectionStatus */
+function lab(connectionStatus) {
+  const signal = { connect() {}, disconnect() {} };
+  return { connectionStatus, statusChanged: signal, disposed: signal };
+}
+
+test("a page that slept, and lost Jupyter's server as well, finds its way whenever that is back", async (t) => {
+  const kernel = lab("connected");
+  const { media, offer, open, lose, fail } = page(t, kernel);
+  offer();
+  await open();
+  kernel.connectionStatus = "connecting";
+  await lose();
+  for (let i = 0; i < 20; i++) await fail();
+  kernel.connectionStatus = "connected";
+  await fail(); // the network is back a moment before the proxy is
+  await open(2000);
+  assert.equal(media.state.trouble, null);
+  media.close();
+});
+
+test("a kernel that is gone while Jupyter's server is there is given up, with what to do", async (t) => {
+  const { media, offer, open, lose, fail } = page(t, lab("connected"));
+  offer();
+  await open();
+  await lose();
+  for (let i = 0; i < 4; i++) await fail();
+  assert.equal(media.state.status, "closed");
+  assert.match(media.state.trouble ?? "", /Run the cell again/);
   media.close();
 });
