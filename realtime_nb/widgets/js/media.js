@@ -134,8 +134,9 @@ class Link {
 
   /** @param {Media} hold */
   leave(hold) {
-    this.holds = this.holds.filter((other) => other !== hold);
-    if (!this.holds.length) this.end();
+    const rest = this.holds.filter((other) => other !== hold);
+    if (rest.length) this.holds = rest;
+    else this.end(); // the comm takes leave by the last one's model
   }
 
   /** Ask the kernel, by the comm, for its port and our token. */

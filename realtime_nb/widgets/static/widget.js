@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 3a7d75a8448a9399d9c5fa824e6a5ece53a5161c420a3ae7a18c9297c9c8f6e0
+// sources: 48ce525797ddae3e1defa24f33b1ce145f00db723fc1bb649f8bd65797fba72a
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -419,8 +419,9 @@ var Link = class {
   }
   /** @param {Media} hold */
   leave(hold) {
-    this.holds = this.holds.filter((other) => other !== hold);
-    if (!this.holds.length) this.end();
+    const rest = this.holds.filter((other) => other !== hold);
+    if (rest.length) this.holds = rest;
+    else this.end();
   }
   /** Ask the kernel, by the comm, for its port and our token. */
   ask() {

@@ -70,7 +70,10 @@ function page(t, kernel) {
   const sockets = browser();
   /** @type {any} */
   let listen;
-  const model = /** @type {any} */ ({ get: () => t.name, on: (/** @type {any} */ _, /** @type {any} */ hear) => (listen = hear), off() {}, send() {}, widget_manager: { kernel } });
+  /** @type {any[]} */
+  const sent = [];
+  const send = (/** @type {any} */ content, /** @type {any} */ _, /** @type {any[]} */ frames = []) => sent.push(content.t, ...frames.map((frame) => unpackFrame(frame).header.t));
+  const model = /** @type {any} */ ({ get: () => t.name, on: (/** @type {any} */ _, /** @type {any} */ hear) => (listen = hear), off() {}, send, widget_manager: { kernel } });
   const media = openMedia(model);
   const offer = () => listen({ t: "media.offer", page: media.link.page, port: 1, token: "" }, []);
   const wait = (/** @type {number} */ ms) => t.mock.timers.tick(ms);
@@ -78,8 +81,16 @@ function page(t, kernel) {
   const open = async (ms = 0) => (await dialled(ms), sockets.at(-1).welcome(), await until(() => media.state.status === "open"));
   const lose = async () => (sockets.at(-1).close(), await until(() => media.state.status === "lost"));
   const fail = async () => (await dialled(2000), sockets.at(-1).close(), await new Promise(setImmediate));
+  /** No socket can be had: the comm carries the frames. */
+  const fallBack = async () => {
+    /** @type {any} */ (globalThis).fetch = async () => ({ status: 404 });
+    await fail();
+    await until(() => (wait(100), sent.includes("hello")));
+    listen({ t: "media", page: media.link.page }, [new DataView(packFrame({ t: "welcome", owner: true }))]);
+    await until(() => media.path === "comm");
+  };
   const told = () => sockets.flatMap((socket) => socket.got).map(({ header }) => header).filter((header) => !["hello", "ping"].includes(header.t));
-  return { media, sockets, offer, open, lose, fail, told };
+  return { media, sockets, offer, open, lose, fail, fallBack, sent, told };
 }
 
 test("what is told before there is a way, or while it is lost, is said when there is one: of a state the last, of words all", async (t) => {
@@ -146,4 +157,14 @@ test("a kernel that is gone while Jupyter's server is there is given up, with wh
   assert.equal(media.state.status, "closed");
   assert.match(media.state.trouble ?? "", /Run the cell again/);
   media.close();
+});
+
+test("the last view of a page takes leave by the comm, which would not tell that it is gone", async (t) => {
+  const { media, offer, fallBack, sent } = page(t);
+  offer();
+  await fallBack();
+  media.send({ t: "mic", on: false });
+  media.close();
+  await until(() => sent.includes("media.bye"));
+  assert.deepEqual(sent.slice(-2), ["mic", "media.bye"]);
 });
