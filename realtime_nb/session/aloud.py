@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from realtime_nb.audio import Resampler, wire_format
@@ -84,6 +84,7 @@ class Aloud:
             self._unwanted.add(response_id)
         if self.pending:
             self._quiet.clear()
+            self._playlist.drop()
             self._player.flush()
 
     async def fall_silent(self) -> None:
@@ -103,9 +104,9 @@ class Aloud:
         """The page has played an item to its end."""
         self._playlist.done(item_id)
 
-    def flushed(self, item_id: str | None, heard: int) -> list[Cut]:
+    def flushed(self, item_id: str | None, heard: int, waiting: Iterable[str] = ()) -> list[Cut]:
         """The page fell silent; gives what was not heard to its end."""
-        cuts = self._playlist.stop(item_id, heard)
+        cuts = self._playlist.stop(item_id, heard, waiting)
         self._quiet.set()
         return cuts
 

@@ -188,8 +188,9 @@ class Duplex:
     @_told("flushed")
     def _flushed(self, header: Mapping[str, Any]) -> None:
         item = header.get("item")
-        cuts = self._aloud.flushed(None if item is None else str(item), int(header.get("heard") or 0))
-        self._floor.set(Playing(on=False))
+        waiting = map(str, header.get("queued_items") or ())
+        cuts = self._aloud.flushed(None if item is None else str(item), int(header.get("heard") or 0), waiting)
+        self._floor.set(Playing(on=self._aloud.pending))
         self._uplink.cut(cuts)
 
     # ---------------------------------------------------------------- pages come and go

@@ -15,6 +15,7 @@ from realtime_nb.portal import call_on
 from realtime_nb.protocol import events as ev
 from realtime_nb.session.aloud import Aloud
 from realtime_nb.session.duplex import _WIRE, Duplex
+from realtime_nb.session.playlist import Cut
 from realtime_nb.session.uplink import MAX_WAITING
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
@@ -282,6 +283,27 @@ def test_what_still_comes_of_a_silenced_answer_is_not_played() -> None:
     aloud.say(first, CHUNK, "audio/pcm")
     aloud.say(second, CHUNK, "audio/pcm")
     assert [item for item, _, _ in page.played] == ["one", "two"]
+
+
+def test_an_answer_that_begins_before_the_page_has_said_what_it_dropped_is_not_cut() -> None:
+    """A page answers late, and twice where it was interrupted twice: only what it was told to drop is cut."""
+    page = Page()
+    page.flush = lambda: None  # type: ignore[method-assign]  # not yet
+    aloud = Aloud(page)
+    aloud.audience = True
+    first, second = (
+        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+        for name in ("one", "two")
+    )
+    aloud.say(first, SECOND, "audio/pcm")
+    aloud.silence("one")
+    aloud.silence("one")
+    aloud.say(second, SECOND, "audio/pcm")
+    assert aloud.flushed("one", 9_600) == [Cut("one", 0, 400)]
+    assert aloud.flushed(None, 0) == []
+    assert aloud.pending
+    assert aloud.flushed("two", 4_800, ["three"]) == [Cut("two", 0, 200)]
+    assert not aloud.pending
 
 
 def test_an_answer_beside_the_conversation_is_not_played(play: Play) -> None:
