@@ -45,19 +45,22 @@ class Aloud:
         self._playlist = Playlist()
         self._unwanted: set[str] = set()
         """Responses whose sound nobody wants any more."""
+        self._sounding = ""
+        """The response whose sound was sent last."""
         self._resamplers: dict[str, Resampler] = {}
         self._quiet = asyncio.Event()
 
     @property
     def pending(self) -> bool:
-        """Whether something was sent that is not known to be played."""
-        return self._playlist.pending
+        """Whether something was sent to the page that is there, and is not known to be played."""
+        return self.audience and self._playlist.pending
 
     # ---------------------------------------------------------------- to the page
     def say(self, event: Any, audio: bytes, format: str) -> None:
         """Play what a ``response.output_audio.delta`` carried."""
         if event.response_id in self._unwanted or not self.audience:
             return
+        self._sounding = event.response_id
         self._push(event, self._pcm(event.item_id, audio, format))
 
     def end(self, event: Any) -> None:
@@ -111,7 +114,16 @@ class Aloud:
         return cuts
 
     def leave(self) -> None:
-        """The page that played is gone."""
+        """The page that played is gone; it may play on what it has, and come back, but will have missed some."""
         self.audience = False
-        self._playlist.clear()
+        if self._playlist.pending:
+            self._unwanted.add(self._sounding)
         self._quiet.set()
+
+    def come(self, *, again: bool) -> None:
+        """A page is there that would play; again: the one that was there before, with what it had."""
+        self.audience = True
+        if not again:
+            self._playlist.clear()
+        for item_id in self._playlist:
+            self._player.push(b"", {"item": item_id, "last": True})

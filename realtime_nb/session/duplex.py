@@ -77,6 +77,8 @@ class Duplex:
         self._aloud = Aloud(player)
         self._page: object = None
         """The page whose microphone is heard, and which plays."""
+        self._last: object = None
+        """The page that did so last."""
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -197,6 +199,7 @@ class Duplex:
     @_told("opened")
     def _came(self, header: Mapping[str, Any]) -> None:
         if header.get("owner"):
+            self._left({"page": self._page})  # one that was lost comes again, maybe before its loss is known
             self._claimed(header)
         self._floor.changed()
 
@@ -206,7 +209,9 @@ class Duplex:
         if header.get("page") != self._page:
             self._left({"page": self._page})
             self._page = header.get("page")
-        self._aloud.audience = True
+            self._aloud.come(again=self._page == self._last)
+            self._last = self._page
+            self._floor.set(Playing(on=self._aloud.pending))
 
     @_told("deaf")
     def _unheard(self, header: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 __all__ = ["RATE_HZ", "Cut", "Playlist"]
@@ -48,6 +48,9 @@ class Playlist:
     def pending(self) -> bool:
         """Whether something was sent that is not known to be played."""
         return bool(self._tracks)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tracks)
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._tracks

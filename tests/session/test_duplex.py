@@ -326,6 +326,49 @@ def test_without_a_page_nothing_is_played_and_nothing_cut(play: Play) -> None:
     assert (stage.page.played, stage.page.flushes) == ([], 0)
 
 
+def test_an_answer_that_sounds_on_while_the_way_is_lost_can_be_spoken_over_when_it_is_found(play: Play) -> None:
+    """The page has the sound already, and plays it; when it is back, it is silenced and the answer cut as ever."""
+    stage = play(Reply("Nile, ", "Congo.", audio=SECOND))
+    stage.asked()
+    stage.until(lambda: stage.page.played and stage.page.played[-1][2])
+    stage.page.tell("closed")
+    stage.until(lambda: not stage.duplex.now.mic)
+    stage.page.tell("opened", owner=True)
+    assert interrupted(stage, 9_600) == pytest.approx(400, abs=1)
+    assert stage.page.flushes == 1
+
+
+def test_of_an_answer_that_a_page_has_missed_a_part_of_the_rest_is_not_played(play: Play) -> None:
+    """It would sound like a jump, and no cut of it would be right; what the page has of it comes to its end."""
+    stage = play(Reply("Nile, ", "Congo.", audio=SECOND, end="hang"))
+    stage.asked()
+    stage.until(lambda: sum(samples for _, samples, _ in stage.page.played) == 24_000)
+    item = stage.page.played[0][0]
+    stage.page.tell("closed")
+    stage.page.tell("opened", owner=True)
+    stage.until(lambda: stage.page.played[-1] == (item, 0, True))
+    stage.page.tell("done", item=item)
+    stage.until(lambda: not stage.duplex.now.playing)
+    delta = {"type": "response.output_audio.delta", "event_id": "e9", "delta": "AAAA", "output_index": 0}
+    response = stage.duplex.now.answering
+    stage.server.push({**delta, "response_id": response, "item_id": item, "content_index": 0})
+    stage.server.push(STARTED)
+    stage.until(lambda: stage.duplex.now.hearing)
+    assert stage.page.played[-1] == (item, 0, True)
+
+
+def test_a_page_that_is_loaded_anew_plays_nothing_of_what_the_one_before_had(play: Play) -> None:
+    """Its sound went with it: nothing is left to be silenced or cut."""
+    stage = play(Reply("Nile.", audio=SECOND))
+    stage.asked()
+    stage.until(lambda: stage.page.played and stage.page.played[-1][2])
+    stage.page.tell("closed")
+    stage.page.tell("opened", page="anew", owner=True)
+    stage.server.push(STARTED)
+    stage.until(lambda: stage.duplex.now.hearing)
+    assert (stage.page.flushes, stage.duplex.now.playing) == (0, False)
+
+
 def test_another_tab_may_take_microphone_and_loudspeaker_over(play: Play) -> None:
     """What the first one still says of its microphone counts no more; the new one opens its own."""
     stage = play(Reply("Nile.", audio=SECOND))

@@ -60,6 +60,9 @@ export function runLink(port, dial) {
     if (socket) socket.send(packFrame(header, payload));
   };
 
+  /** What the kernel should hear of, if not now. @param {any} header @param {any} [payload] */
+  const tell = (header, payload) => (socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload }));
+
   const ping = () => send({ t: "ping", sent: performance.now() });
 
   /** @param {number} sent */
@@ -157,12 +160,12 @@ export function runLink(port, dial) {
   }
 
   /** @param {any} event */
-  const played = (event) => send(event);
+  const played = (event) => tell(event);
 
   /** @type {Record<string, (message: any) => void>} */
   const orders = {
     open,
-    send: ({ header, payload }) => (socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload })),
+    send: ({ header, payload }) => tell(header, payload),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;

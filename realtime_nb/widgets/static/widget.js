@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 48ce525797ddae3e1defa24f33b1ce145f00db723fc1bb649f8bd65797fba72a
+// sources: f2631c9991e61572ebab25c15d734f31c5e68b0f3f63f2d448e7b4f4e878ab7a
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -228,6 +228,7 @@ function runLink(port, dial) {
   const send = (header, payload) => {
     if (socket) socket.send(packFrame(header, payload));
   };
+  const tell2 = (header, payload) => socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload });
   const ping = () => send({ t: "ping", sent: performance.now() });
   function pong(sent) {
     trips.push(performance.now() - sent);
@@ -309,10 +310,10 @@ function runLink(port, dial) {
     const dropped = socket ? pcm : backlog.push({ at, ms, pcm }) > MOST_KEPT && backlog.shift().pcm;
     if (dropped) port.postMessage({ t: "overflow", samples: dropped.byteLength >> 1 });
   }
-  const played = (event) => send(event);
+  const played = (event) => tell2(event);
   const orders = {
     open,
-    send: ({ header, payload }) => socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload }),
+    send: ({ header, payload }) => tell2(header, payload),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;
@@ -338,7 +339,7 @@ var AWAY_MS = 1600;
 var ENDED2 = 4e3;
 var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
-var KEPT = { type: "all", audio: "all", play: "none", overflow: "none" };
+var KEPT = { type: "all", audio: "all", play: "none", position: "none", overflow: "none" };
 var links = /* @__PURE__ */ new Map();
 function openMedia(model, handlers = {}) {
   const key = model.get("sid");

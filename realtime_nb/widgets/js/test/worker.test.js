@@ -112,6 +112,18 @@ test("sound goes to the playback port, past the page, which is only woken for a 
   port2.close();
 });
 
+test("what the player tells while the way is lost goes back to the page, which keeps it", async () => {
+  const it = link();
+  await it.open();
+  /** @type {any} */
+  const port = { onmessage: null, close() {}, postMessage() {} };
+  it.order({ t: "attach", kind: "playback", port });
+  it.drop();
+  port.onmessage({ data: { t: "done", item: "a" } });
+  assert.deepEqual(it.page.at(-1), { t: "unsent", header: { t: "done", item: "a" }, payload: undefined });
+  it.end();
+});
+
 test("without a playback port a flush is answered all the same", async () => {
   const it = link();
   await it.open();
