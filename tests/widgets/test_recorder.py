@@ -144,6 +144,25 @@ def test_a_recording_is_played_whole(recorder: rt.Recorder, sent: Frames) -> Non
     assert [header.get("last", False) for header, _ in pieces] == [False] * (len(pieces) - 1) + [True]
 
 
+def test_a_long_recording_is_sent_as_it_is_played(recorder: rt.Recorder, sent: Frames) -> None:
+    """Half an hour at once is more than a page keeps, and more than may wait for it: it would be cut off."""
+    minute = bytes(2 * 24_000 * 60)
+    for number in range(30):
+        recorder._hear(minute, {"t": "audio", "at": number * 24_000 * 60})
+    player = {"page": "p1", "item": "p1", "owner": True}
+    recorder._note({"t": "play", **player}, b"")
+    for played in range(0, 30 * 24_000 * 60, 24_000 * 60):
+        recorder._note({"t": "position", "played": played, **player}, b"")
+        waiting = sum(len(pcm) for _, pcm in sent) - 2 * played
+        assert len(minute) <= waiting <= 10 * len(minute)  # it never runs dry
+    assert sum(len(pcm) for _, pcm in sent) == 30 * len(minute)
+    assert [header["last"] for header, _ in sent].index(True) == len(sent) - 1
+    before = len(sent)
+    recorder._note({"t": "done", "played": played, **player}, b"")
+    recorder._note({"t": "position", "played": 0, **player}, b"")
+    assert len(sent) == before
+
+
 def test_the_buttons_can_be_pressed_from_a_cell(recorder: rt.Recorder, sent: Frames) -> None:
     """record, stop and play ask the page that has the microphone."""
     recorder.record()

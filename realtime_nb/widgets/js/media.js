@@ -19,7 +19,7 @@ const DEAD = "The kernel stopped or was restarted, so this widget has lost its o
 const BUSY_MS = 3000; // no answer by the comm for so long: the kernel is busy with a cell
 
 /** What is kept of a kind while there is no way to the kernel; of what is not here the last, which says how things stand. @type {Record<string, 'all' | 'none'>} */
-const KEPT = { type: "all", audio: "all", play: "none", position: "none", overflow: "none" }; // the microphone's sound is the worker's
+const KEPT = { type: "all", audio: "all", position: "none", overflow: "none" }; // the microphone's sound is the worker's
 
 /** @type {Map<string, Link>} */
 const links = new Map();

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: f2631c9991e61572ebab25c15d734f31c5e68b0f3f63f2d448e7b4f4e878ab7a
+// sources: 690168d84a647f0776a25e9144e0138a2b4782a86ba6db1fb6f7c7f12c00479c
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -339,7 +339,7 @@ var AWAY_MS = 1600;
 var ENDED2 = 4e3;
 var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
-var KEPT = { type: "all", audio: "all", play: "none", position: "none", overflow: "none" };
+var KEPT = { type: "all", audio: "all", position: "none", overflow: "none" };
 var links = /* @__PURE__ */ new Map();
 function openMedia(model, handlers = {}) {
   const key = model.get("sid");
