@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 690168d84a647f0776a25e9144e0138a2b4782a86ba6db1fb6f7c7f12c00479c
+// sources: c41d7f2c32bdea8e38f64701e0101501c7a7b9b8369b1562f1a1e99965990c9f
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -701,7 +701,8 @@ var CameraView = class {
   /** @param {import("./media.js").MediaState} state */
   state(state) {
     if (state.status === "closed") this.stop();
-    if (state.trouble) this.say(state.trouble, "");
+    if (state.trouble) this.say(this.linkTrouble = state.trouble, "");
+    else if (this.ui.note.textContent === this.linkTrouble) this.say("", "");
   }
   /** @param {string} message @param {string} todo */
   say(message, todo) {
@@ -731,6 +732,8 @@ var CameraView = class {
     this.media.close();
   }
   taken = false;
+  linkTrouble = "";
+  // what was said last of the way to the kernel
 };
 function parts(view) {
   const video = h("video", { class: "rtnb-picture", muted: true, playsInline: true, "aria-label": "What the camera sees" });
