@@ -92,7 +92,8 @@ export class Booth {
   /** @param {import("./media.js").MediaState} state */
   linked(state) {
     const online = state.status === "open";
-    if (online && !this.online && this.deaf) this.tell("deaf");
+    const heard = online && state.owner; // the kernel sends its sound here
+    if (heard && !(this.online && this.owner) && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true }); // after a loss
     const lost = online && this.owner && !state.owner; // a page that has just asked for the microphone owns it only soon
     if (online) this.owner = state.owner;

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: c41d7f2c32bdea8e38f64701e0101501c7a7b9b8369b1562f1a1e99965990c9f
+// sources: 7de14e3984df0fa47e3923dd3c540197eba0ef639526d7aa9c874748f81ac747
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2466,7 +2466,8 @@ var Booth = class _Booth {
   /** @param {import("./media.js").MediaState} state */
   linked(state) {
     const online = state.status === "open";
-    if (online && !this.online && this.deaf) this.tell("deaf");
+    const heard = online && state.owner;
+    if (heard && !(this.online && this.owner) && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
     const lost = online && this.owner && !state.owner;
     if (online) this.owner = state.owner;

@@ -33,3 +33,17 @@ test("a tab from which another one takes the microphone lets it go", () => {
   note(false);
   assert.deepEqual([booth.mic, released.count], ["off", 1]);
 });
+
+test("a tab that cannot play says so whenever the sound comes to it, so that nobody waits for its end", () => {
+  const { booth, note, told } = claimed();
+  booth.mic = "off";
+  booth.deaf = true;
+  note(false); // it comes as the second
+  assert.deepEqual(told, []);
+  note(true); // and takes the sound over
+  note(true);
+  assert.deepEqual(told, [{ t: "deaf" }]);
+  booth.linked({ status: "lost", owner: false });
+  note(true);
+  assert.equal(told.length, 2);
+});
