@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 7de14e3984df0fa47e3923dd3c540197eba0ef639526d7aa9c874748f81ac747
+// sources: 34fe8faa97bc84fe98c2cc700b35abbbce007bbf239a4ac57f7bd3a4de6cece4
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -983,7 +983,7 @@ var Wave = class {
     this.changed();
   }
   changed() {
-    if (this.seen && !document.hidden) this.pace.ask();
+    if (this.seen) this.pace.ask();
   }
   close() {
     this.pace.stop();
