@@ -25,8 +25,11 @@ const recordings = new Map();
  */
 export function joinRecording(model, show) {
   const sid = model.get("sid");
-  const recording = recordings.get(sid) ?? new Recording(sid);
-  recordings.set(sid, recording);
+  let recording = /** @type {Recording} */ (recordings.get(sid));
+  if (!recording) {
+    recordings.set(sid, (recording = new Recording(sid)));
+    recording.listen();
+  }
   const media = openMedia(model, {
     onEvent: (header, payload) => recording.first?.media === media && recording.hear(header, payload),
     onState: () => recording.first?.media === media && recording.reached(),
@@ -62,6 +65,12 @@ export class Recording {
     this.lost = false;
     /** @type {number[]} */
     this.peaks = [];
+    this.plugged = () => void this.findDevices();
+  }
+
+  /** Follow what is plugged in and out. */
+  listen() {
+    navigator.mediaDevices?.addEventListener("devicechange", this.plugged);
   }
 
   get first() {
@@ -301,6 +310,8 @@ export class Recording {
 
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
+    if (!this.views.length) return;
+    if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }
 
@@ -320,6 +331,7 @@ export class Recording {
   leave(view) {
     if (this.views.length === 1) {
       this.release();
+      navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
     }
     this.views = this.views.filter((other) => other !== view);

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 34fe8faa97bc84fe98c2cc700b35abbbce007bbf239a4ac57f7bd3a4de6cece4
+// sources: 9ec0747447220afa66cb71193b0a7c0ddeac0fce86788cffc89f4928765a42a3
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -1795,8 +1795,14 @@ var Playback = class {
 var recordings = /* @__PURE__ */ new Map();
 function joinRecording(model, show) {
   const sid = model.get("sid");
-  const recording = recordings.get(sid) ?? new Recording(sid);
-  recordings.set(sid, recording);
+  let recording = (
+    /** @type {Recording} */
+    recordings.get(sid)
+  );
+  if (!recording) {
+    recordings.set(sid, recording = new Recording(sid));
+    recording.listen();
+  }
   const media = openMedia(model, {
     onEvent: (header, payload) => recording.first?.media === media && recording.hear(header, payload),
     onState: () => recording.first?.media === media && recording.reached()
@@ -1824,6 +1830,11 @@ var Recording = class {
     this.gone = false;
     this.lost = false;
     this.peaks = [];
+    this.plugged = () => void this.findDevices();
+  }
+  /** Follow what is plugged in and out. */
+  listen() {
+    navigator.mediaDevices?.addEventListener("devicechange", this.plugged);
   }
   get first() {
     return this.views[0];
@@ -2041,6 +2052,8 @@ var Recording = class {
   }
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
+    if (!this.views.length) return;
+    if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }
   showWhole() {
@@ -2057,6 +2070,7 @@ var Recording = class {
   leave(view) {
     if (this.views.length === 1) {
       this.release();
+      navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
     }
     this.views = this.views.filter((other) => other !== view);

@@ -148,3 +148,23 @@ test("a pause that the worklet grants after the recording was stopped is none", 
   await pausing;
   assert.equal(it.phase, "done");
 });
+
+test("a microphone that is plugged in shows, and one that is unplugged is chosen no more", async () => {
+  const { it } = recording();
+  const plugged = [{ kind: "audioinput", deviceId: "built-in" }, { kind: "audioinput", deviceId: "headset" }];
+  const mediaDevices = Object.assign(new EventTarget(), { enumerateDevices: async () => [...plugged] });
+  Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
+  const change = async () => (mediaDevices.dispatchEvent(new Event("devicechange")), await new Promise(setImmediate));
+  it.listen();
+  await change();
+  it.choose("headset");
+  assert.equal(it.look.devices.length, 2);
+  plugged.pop();
+  await change();
+  assert.deepEqual([it.look.devices.length, it.look.deviceId], [1, ""]);
+  it.views[0].media.close = () => {};
+  it.leave(it.views[0]);
+  plugged.pop();
+  await change();
+  assert.equal(it.devices.length, 1);
+});
