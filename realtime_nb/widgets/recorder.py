@@ -241,7 +241,11 @@ class _Tape:
 
     def peaks(self) -> bytes:
         """The highest sample of each 40 ms, 0 to 1, as float32."""
-        samples = np.frombuffer(self.pcm(), "<i2")
-        edges = np.arange(0, len(samples), _LEVEL)
-        heights = np.abs(samples.astype(np.float32)) / 32768
-        return np.maximum.reduceat(heights, edges).astype("<f4").tobytes() if len(edges) else b""
+        with self._lock:
+            samples = np.frombuffer(self._pcm, "<i2")
+            edges = np.arange(0, len(samples), _LEVEL)
+            if not len(edges):
+                return b""
+            high, low = (of.reduceat(samples, edges).astype("<f4") for of in (np.maximum, np.minimum))
+            del samples  # while it is seen, the tape cannot grow
+        return bytes(np.maximum(high, -low) / np.float32(32768))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -161,6 +162,20 @@ def test_a_long_recording_is_sent_as_it_is_played(recorder: rt.Recorder, sent: F
     recorder._note({"t": "done", "played": played, **player}, b"")
     recorder._note({"t": "position", "played": 0, **player}, b"")
     assert len(sent) == before
+
+
+def test_a_waveform_is_drawn_without_a_copy_of_the_recording(recorder: rt.Recorder) -> None:
+    """It is drawn where all sound passes: of half an hour a copy as floats held up every talk for a second."""
+    loudest = (np.arange(480) == 7) * np.int16(-32768)
+    for at in range(0, 480 * 3000, 480):
+        recorder._hear(loudest.astype("<i2").tobytes(), {"t": "audio", "at": at})
+    tracemalloc.start()
+    peaks = np.frombuffer(recorder._tape.peaks(), "<f4")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peaks.tolist() == [1.0] * 1500
+    assert most < 480 * 3000
+    hear(recorder, 3000)  # and the tape can grow on
 
 
 def test_the_buttons_can_be_pressed_from_a_cell(recorder: rt.Recorder, sent: Frames) -> None:
