@@ -265,6 +265,10 @@ class Duplex:
         if self.now.interrupts:
             self._silence()
 
+    @_on(ev.SessionUpdated)
+    def _configured(self, _event: ev.SessionUpdated, _audio: bytes) -> None:
+        self._uplink.told()
+
     @_on(ev.ResponseOutputAudioDelta)
     def _sound(self, event: ev.ResponseOutputAudioDelta, audio: bytes) -> None:
         response = self.fold.responses[event.response_id]

@@ -427,6 +427,26 @@ def test_the_key_to_talk_makes_one_turn_of_what_is_held(play: Play) -> None:
     assert len(stage.server.of_type("input_audio_buffer.append")) == 10
 
 
+def test_a_key_pressed_again_before_the_server_has_its_detection_back_takes_it_again(play: Play) -> None:
+    """The session still says that there is none: without a word of ours it would end the turn at the first pause."""
+    updates: list[dict[str, Any]] = []
+
+    def late(event: dict[str, Any]) -> list[dict[str, Any]] | None:
+        updates.append(event)
+        return [] if len(updates) > 2 else None  # its word comes, and after the test
+
+    stage = play(on={"session.update": late})
+    for _ in range(2):
+        stage.page.tell("hold", on=True)
+        stage.until(lambda: stage.duplex.now.held)
+        stage.until(lambda: stage.session.actor.session.audio.input.turn_detection is None)
+        stage.page.tell("hold", on=False)
+        stage.until(lambda: not stage.duplex.now.held)
+    stage.server.wait_for("session.update", 5)
+    off, again, *second = [event["session"]["audio"]["input"]["turn_detection"] for event in updates[1:]]
+    assert (off, again["type"], second) == (None, "server_vad", [off, again])
+
+
 def test_a_key_let_go_at_once_says_what_to_do(play: Play) -> None:
     """Less than 100 ms cannot be committed: nothing is asked, the detection is as it was, and a note says why."""
     stage = play()
