@@ -105,12 +105,14 @@ export class Recording {
   }
 
   draw() {
+    if (!this.first) return; // the last view is gone
     const look = this.look;
     this.views.forEach((view) => view.draw(look));
   }
 
   /** @param {Phase} phase @param {object} [more] */
   turn(phase, more = {}) {
+    if (!this.first) return;
     this.phase = phase;
     this.holder = true;
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
@@ -245,7 +247,7 @@ export class Recording {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.most) {
+    if (this.first && at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -310,7 +312,6 @@ export class Recording {
 
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
-    if (!this.views.length) return;
     if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 9ec0747447220afa66cb71193b0a7c0ddeac0fce86788cffc89f4928765a42a3
+// sources: 585543fe1810d506129863eb718ce2a40c37541f58987788335dcb96b9a506d4
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -1864,11 +1864,13 @@ var Recording = class {
     };
   }
   draw() {
+    if (!this.first) return;
     const look = this.look;
     this.views.forEach((view) => view.draw(look));
   }
   /** @param {Phase} phase @param {object} [more] */
   turn(phase, more = {}) {
+    if (!this.first) return;
     this.phase = phase;
     this.holder = true;
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
@@ -1994,7 +1996,7 @@ var Recording = class {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.most) {
+    if (this.first && at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -2052,7 +2054,6 @@ var Recording = class {
   }
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
-    if (!this.views.length) return;
     if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }

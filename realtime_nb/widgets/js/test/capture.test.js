@@ -168,3 +168,16 @@ test("a microphone that is plugged in shows, and one that is unplugged is chosen
   await change();
   assert.equal(it.devices.length, 1);
 });
+
+test("what still comes of a recording whose last view is gone concerns nobody", async () => {
+  const { it, told } = recording();
+  const [view] = it.views;
+  view.media.close = () => {};
+  it.capture = /** @type {any} */ ({ at: 480, pause: async () => {}, release() {} });
+  it.phase = "recording";
+  const stopped = it.stop();
+  it.leave(view); // the widget is closed in the kernel
+  it.heard({ peak: 0.5, rms: 0.1, at: 480 }); // was on its way
+  await stopped;
+  assert.deepEqual(told, []);
+});
