@@ -108,6 +108,7 @@ class Link {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    this.hidden = (/** @type {PageTransitionEvent} */ event) => !event.persisted && this.bye();
     /** @type {(() => void) | null} */
     this.unfollow = null;
     /** @type {Engine | null} */
@@ -127,6 +128,7 @@ class Link {
     this.holds.push(hold);
     if (this.holds.length === 1) {
       this.unfollow = followKernel(hold.model, () => this.over(DEAD)); // a comm's silence would tell nothing
+      addEventListener("pagehide", this.hidden);
       this.ask();
     }
     else queueMicrotask(() => hold.handlers.onState?.(this.state));
@@ -144,6 +146,11 @@ class Link {
     this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
+  }
+
+  /** The page goes: a socket's end is heard, a comm's is not. */
+  bye() {
+    if (this.state.path === "comm") this.holds[0].model.send({ t: "media.bye", page: this.page });
   }
 
   /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
@@ -282,6 +289,7 @@ class Link {
 
   end() {
     clearTimeout(this.timer);
+    removeEventListener("pagehide", this.hidden);
     this.unfollow?.();
     this.engine?.end();
     this.engine = null;

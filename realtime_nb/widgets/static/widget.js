@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 585543fe1810d506129863eb718ce2a40c37541f58987788335dcb96b9a506d4
+// sources: d7eb21ea1a6806abf8801880fa2780acc4b698e6bd404da6036f185422e69ef6
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -403,6 +403,7 @@ var Link = class {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    this.hidden = (event) => !event.persisted && this.bye();
     this.unfollow = null;
     this.engine = null;
     this.plugged = { capture: null, playback: null };
@@ -415,6 +416,7 @@ var Link = class {
     this.holds.push(hold);
     if (this.holds.length === 1) {
       this.unfollow = followKernel(hold.model, () => this.over(DEAD));
+      addEventListener("pagehide", this.hidden);
       this.ask();
     } else queueMicrotask(() => hold.handlers.onState?.(this.state));
   }
@@ -429,6 +431,10 @@ var Link = class {
     this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
+  }
+  /** The page goes: a socket's end is heard, a comm's is not. */
+  bye() {
+    if (this.state.path === "comm") this.holds[0].model.send({ t: "media.bye", page: this.page });
   }
   /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
   hear(hold, content, buffers) {
@@ -549,6 +555,7 @@ var Link = class {
   }
   end() {
     clearTimeout(this.timer);
+    removeEventListener("pagehide", this.hidden);
     this.unfollow?.();
     this.engine?.end();
     this.engine = null;

@@ -20,7 +20,11 @@ function browser() {
       queueMicrotask(() => this.other.onmessage?.({ data }));
     }
   }
+  const window = new EventTarget();
   const globals = {
+    addEventListener: window.addEventListener.bind(window),
+    removeEventListener: window.removeEventListener.bind(window),
+    dispatchEvent: window.dispatchEvent.bind(window),
     location: { protocol: "http:", host: "here", origin: "http://here" },
     document: { getElementById: () => null },
     MessageChannel: class {
@@ -167,4 +171,19 @@ test("the last view of a page takes leave by the comm, which would not tell that
   media.close();
   await until(() => sent.includes("media.bye"));
   assert.deepEqual(sent.slice(-2), ["mic", "media.bye"]);
+});
+
+test("a page that is loaded anew takes leave by the comm before it goes: a moment later nobody hears it", async (t) => {
+  const { media, offer, fallBack, sent } = page(t);
+  offer();
+  await fallBack();
+  const hide = (/** @type {boolean} */ persisted) => dispatchEvent(Object.assign(new Event("pagehide"), { persisted }));
+  hide(true); // it may be shown again as it is
+  assert.ok(!sent.includes("media.bye"));
+  hide(false);
+  assert.equal(sent.at(-1), "media.bye");
+  media.close();
+  await until(() => sent.filter((kind) => kind === "media.bye").length === 2); // which is no harm
+  hide(false);
+  assert.equal(sent.filter((kind) => kind === "media.bye").length, 2);
 });
