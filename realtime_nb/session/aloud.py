@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from realtime_nb.audio import Resampler, wire_format
@@ -45,19 +45,22 @@ class Aloud:
         self._playlist = Playlist()
         self._unwanted: set[str] = set()
         """Responses whose sound nobody wants any more."""
+        self._sounding = ""
+        """The response whose sound was sent last."""
         self._resamplers: dict[str, Resampler] = {}
         self._quiet = asyncio.Event()
 
     @property
     def pending(self) -> bool:
-        """Whether something was sent that is not known to be played."""
-        return self._playlist.pending
+        """Whether something was sent to the page that is there, and is not known to be played."""
+        return self.audience and self._playlist.pending
 
     # ---------------------------------------------------------------- to the page
     def say(self, event: Any, audio: bytes, format: str) -> None:
         """Play what a ``response.output_audio.delta`` carried."""
         if event.response_id in self._unwanted or not self.audience:
             return
+        self._sounding = event.response_id
         self._push(event, self._pcm(event.item_id, audio, format))
 
     def end(self, event: Any) -> None:
@@ -84,6 +87,7 @@ class Aloud:
             self._unwanted.add(response_id)
         if self.pending:
             self._quiet.clear()
+            self._playlist.drop()
             self._player.flush()
 
     async def fall_silent(self) -> None:
@@ -103,14 +107,23 @@ class Aloud:
         """The page has played an item to its end."""
         self._playlist.done(item_id)
 
-    def flushed(self, item_id: str | None, heard: int) -> list[Cut]:
+    def flushed(self, item_id: str | None, heard: int, waiting: Iterable[str] = ()) -> list[Cut]:
         """The page fell silent; gives what was not heard to its end."""
-        cuts = self._playlist.stop(item_id, heard)
+        cuts = self._playlist.stop(item_id, heard, waiting)
         self._quiet.set()
         return cuts
 
     def leave(self) -> None:
-        """The page that played is gone."""
+        """The page that played is gone; it may play on what it has, and come back, but will have missed some."""
         self.audience = False
-        self._playlist.clear()
+        if self._playlist.pending:
+            self._unwanted.add(self._sounding)
         self._quiet.set()
+
+    def come(self, *, again: bool) -> None:
+        """A page is there that would play; again: the one that was there before, with what it had."""
+        self.audience = True
+        if not again:
+            self._playlist.clear()
+        for item_id in self._playlist:
+            self._player.push(b"", {"item": item_id, "last": True})

@@ -77,6 +77,8 @@ class Duplex:
         self._aloud = Aloud(player)
         self._page: object = None
         """The page whose microphone is heard, and which plays."""
+        self._last: object = None
+        """The page that did so last."""
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -188,14 +190,16 @@ class Duplex:
     @_told("flushed")
     def _flushed(self, header: Mapping[str, Any]) -> None:
         item = header.get("item")
-        cuts = self._aloud.flushed(None if item is None else str(item), int(header.get("heard") or 0))
-        self._floor.set(Playing(on=False))
+        waiting = map(str, header.get("queued_items") or ())
+        cuts = self._aloud.flushed(None if item is None else str(item), int(header.get("heard") or 0), waiting)
+        self._floor.set(Playing(on=self._aloud.pending))
         self._uplink.cut(cuts)
 
     # ---------------------------------------------------------------- pages come and go
     @_told("opened")
     def _came(self, header: Mapping[str, Any]) -> None:
         if header.get("owner"):
+            self._left({"page": self._page})  # one that was lost comes again, maybe before its loss is known
             self._claimed(header)
         self._floor.changed()
 
@@ -205,7 +209,9 @@ class Duplex:
         if header.get("page") != self._page:
             self._left({"page": self._page})
             self._page = header.get("page")
-        self._aloud.audience = True
+            self._aloud.come(again=self._page == self._last)
+            self._last = self._page
+            self._floor.set(Playing(on=self._aloud.pending))
 
     @_told("deaf")
     def _unheard(self, header: Mapping[str, Any]) -> None:
@@ -258,6 +264,10 @@ class Duplex:
     def _speech(self, _event: ev.InputAudioBufferSpeechStarted, _audio: bytes) -> None:
         if self.now.interrupts:
             self._silence()
+
+    @_on(ev.SessionUpdated)
+    def _configured(self, _event: ev.SessionUpdated, _audio: bytes) -> None:
+        self._uplink.told()
 
     @_on(ev.ResponseOutputAudioDelta)
     def _sound(self, event: ev.ResponseOutputAudioDelta, audio: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 __all__ = ["RATE_HZ", "Cut", "Playlist"]
@@ -40,11 +41,16 @@ class Playlist:
 
     def __init__(self) -> None:
         self._tracks: dict[str, _Track] = {}
+        self._dropped: set[str] = set()
+        """Items that the player is to drop, and has not said yet how much of them was heard."""
 
     @property
     def pending(self) -> bool:
         """Whether something was sent that is not known to be played."""
         return bool(self._tracks)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tracks)
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._tracks
@@ -90,9 +96,14 @@ class Playlist:
     def clear(self) -> None:
         """Nobody is there any more to play."""
         self._tracks.clear()
+        self._dropped.clear()
 
-    def stop(self, item_id: str | None, heard: int) -> list[Cut]:
-        """The player was stopped.
+    def drop(self) -> None:
+        """The player is asked to stop: what it has, and no item that comes after."""
+        self._dropped.update(self._tracks)
+
+    def stop(self, item_id: str | None, heard: int, waiting: Iterable[str] = ()) -> list[Cut]:
+        """The player has stopped.
 
         Parameters
         ----------
@@ -100,6 +111,8 @@ class Playlist:
             What it was playing; None: it had not begun.
         heard : int
             How many samples of that item have reached the ear.
+        waiting : iterable of str
+            Items that it had, and had not begun.
 
         Returns
         -------
@@ -110,9 +123,11 @@ class Playlist:
         if item_id is not None:
             self.reach(item_id)
         cuts = []
-        for name, track in self._tracks.items():
+        stopped = self._dropped | {item_id, *waiting}
+        for name in [name for name in self._tracks if name in stopped]:
+            track = self._tracks.pop(name)
             heard_ms = heard * 1000 // RATE_HZ if name == item_id else 0
             if heard_ms < track.samples * 1000 // RATE_HZ:
                 cuts.append(Cut(name, track.content_index, max(1, heard_ms)))
-        self._tracks.clear()
+        self._dropped.clear()
         return cuts

@@ -62,6 +62,9 @@ class Uplink:
         """Whether the key to talk is down; :attr:`Talking.held` follows when the server knows."""
         self._held_bytes = 0
         self._detection: TurnDetection | None = None
+        """What the server has to get back when the key is let go."""
+        self._returned: TurnDetection | None = None
+        """The same, when it was sent and the server has not told that it has it."""
         self._ours: set[str] = set()
         """Ids of events that somebody who talks should hear of when they are refused."""
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -139,6 +142,11 @@ class Uplink:
             for each in cuts:
                 self._keep(self._truncate(each))
 
+    def told(self) -> None:
+        """The server has told how the session is."""
+        if self._actor.session.audio.input.turn_detection is not None:
+            self._returned = None
+
     def minds(self, event_id: str | None) -> bool:
         """Whether somebody who talks should hear that this event was refused; None: no event of ours is named."""
         return event_id is None or event_id in self._ours
@@ -181,7 +189,7 @@ class Uplink:
         """The key is down: what is heard from now on is one turn, whatever the detector thinks."""
         await self._interrupt()
         self._held_bytes = 0
-        self._detection = self._actor.session.audio.input.turn_detection
+        self._detection = self._actor.session.audio.input.turn_detection or self._returned
         if self._detection is not None:
             await self._detect(None)
         await self._actor.link.send(ev.InputAudioBufferClear())
@@ -198,6 +206,7 @@ class Uplink:
         else:
             self._floor.note = Note("The key was let go before anything was heard.", "Hold it as long as you speak.")
         if self._detection is not None:
+            self._returned = self._detection
             await self._detect(msgspec.to_builtins(self._detection))
 
     async def _detect(self, detection: Any) -> None:

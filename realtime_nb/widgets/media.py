@@ -86,8 +86,9 @@ class Channel:
         Given each chunk of the owner's microphone (24 kHz mono PCM16) and its header: ``at`` is the index of its first
         sample, ``ms`` when it was whole, by the page's clock.
     on_event : callable, optional
-        Given the header and payload of any other frame; ``t`` names it: what the page's views send, what its playback
-        tells (``started``, ``position``, ``done``, ``flushed``, ``overflow``), ``opened``, ``claimed`` and ``closed``.
+        Given the header and payload of any other frame; ``t`` names it, ``page`` whose it is, ``owner`` whether that
+        has the microphone: what the page's views send, what its playback tells (``started``, ``position``, ``done``,
+        ``flushed``, ``overflow``), ``opened``, ``claimed`` and ``closed``.
     """
 
     def __init__(self, view: View, *, on_audio: OnAudio | None = None, on_event: OnEvent | None = None) -> None:
@@ -217,7 +218,7 @@ class Channel:
         elif kind == "claim":
             self._claim(name)
         else:
-            self._tell({**header, "page": name}, payload)
+            self._tell({**header, "page": name, "owner": name == self._owner}, payload)
 
     def _tell(self, header: Header, payload: bytes = b"") -> None:
         if self._on_event is not None:

@@ -26,6 +26,7 @@ Phase = Literal["idle", "asking", "recording", "paused", "loading", "done"]
 
 _RATE = 24_000
 _PIECE = 2 * _RATE  # bytes of one second, sent at once when a recording is heard again
+_AHEAD = 5 * 60 * _RATE  # samples that a page is sent before it plays them; it keeps ten minutes
 _LEVEL = 960  # samples to a peak of the waveform: 40 ms, as the page measures them
 
 
@@ -63,6 +64,9 @@ class Recorder(View):
         self._holder = ""  # the page that records
         self._turn = 0  # which of that page's phases this is: its own echo may come when it is at the next
         self._heard: Header = {}
+        self._unplayed = memoryview(b"")
+        """What of the recording that is played was not sent to the page yet."""
+        self._sent = 0
         super().__init__(echo_cancellation=echo_cancellation, max_s=max_s)
         self._channel = Channel(self, on_audio=self._hear, on_event=self._note)
 
@@ -145,6 +149,8 @@ class Recorder(View):
             self._finish()
 
     def _changed(self, header: Header) -> None:
+        if not header["owner"]:
+            return  # it was told while the way was lost: another page has the microphone now
         self._phase, self._holder, self._trouble = header["phase"], header["page"], None
         self._turn = int(header.get("turn", 0))
         if self._phase == "done" and self._tape.expect(int(header.get("recorded", self._tape.samples))):
@@ -156,17 +162,23 @@ class Recorder(View):
         threading.Thread(target=self.keep, name="realtime_nb recording", daemon=True).start()
 
     def _play(self, header: Header) -> None:
-        pcm = self._tape.pcm()
-        item = header["page"]
-        for start in range(0, len(pcm), _PIECE):
-            self._channel.push(pcm[start : start + _PIECE], {"item": item})
-        self._channel.push(b"", {"item": item, "last": True})
+        self._unplayed, self._sent = memoryview(self._tape.pcm()), 0
+        self._play_on({"item": header["page"], "played": 0})
+
+    def _play_on(self, header: Header) -> None:
+        """The page has played so much: send it more."""
+        item, ahead = header["item"], int(header["played"]) + _AHEAD
+        while self._unplayed and self._sent < ahead:
+            piece, self._unplayed = self._unplayed[:_PIECE], self._unplayed[_PIECE:]
+            self._sent += len(piece) // 2
+            self._channel.push(bytes(piece), {"item": item, "last": not self._unplayed})
 
     def _failed(self, header: Header) -> None:
         self._trouble = f"{header.get('message')} {header.get('todo')}"
 
     def _sounded(self, header: Header) -> None:
         self._heard = header
+        self._unplayed = memoryview(b"")
 
     def _state(self, *, peaks: bool) -> tuple[Header, bytes]:
         state = {"t": "recorder", "phase": self._phase, "samples": self._tape.samples}
@@ -178,6 +190,7 @@ class Recorder(View):
         "closed": _closed_page,
         "recorder": _changed,
         "play": _play,
+        "position": _play_on,
         "trouble": _failed,
         "done": _sounded,
         "flushed": _sounded,
@@ -228,7 +241,11 @@ class _Tape:
 
     def peaks(self) -> bytes:
         """The highest sample of each 40 ms, 0 to 1, as float32."""
-        samples = np.frombuffer(self.pcm(), "<i2")
-        edges = np.arange(0, len(samples), _LEVEL)
-        heights = np.abs(samples.astype(np.float32)) / 32768
-        return np.maximum.reduceat(heights, edges).astype("<f4").tobytes() if len(edges) else b""
+        with self._lock:
+            samples = np.frombuffer(self._pcm, "<i2")
+            edges = np.arange(0, len(samples), _LEVEL)
+            if not len(edges):
+                return b""
+            high, low = (of.reduceat(samples, edges).astype("<f4") for of in (np.maximum, np.minimum))
+            del samples  # while it is seen, the tape cannot grow
+        return bytes(np.maximum(high, -low) / np.float32(32768))

@@ -15,6 +15,7 @@ from realtime_nb.portal import call_on
 from realtime_nb.protocol import events as ev
 from realtime_nb.session.aloud import Aloud
 from realtime_nb.session.duplex import _WIRE, Duplex
+from realtime_nb.session.playlist import Cut
 from realtime_nb.session.uplink import MAX_WAITING
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
@@ -284,6 +285,27 @@ def test_what_still_comes_of_a_silenced_answer_is_not_played() -> None:
     assert [item for item, _, _ in page.played] == ["one", "two"]
 
 
+def test_an_answer_that_begins_before_the_page_has_said_what_it_dropped_is_not_cut() -> None:
+    """A page answers late, and twice where it was interrupted twice: only what it was told to drop is cut."""
+    page = Page()
+    page.flush = lambda: None  # type: ignore[method-assign]  # not yet
+    aloud = Aloud(page)
+    aloud.audience = True
+    first, second = (
+        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+        for name in ("one", "two")
+    )
+    aloud.say(first, SECOND, "audio/pcm")
+    aloud.silence("one")
+    aloud.silence("one")
+    aloud.say(second, SECOND, "audio/pcm")
+    assert aloud.flushed("one", 9_600) == [Cut("one", 0, 400)]
+    assert aloud.flushed(None, 0) == []
+    assert aloud.pending
+    assert aloud.flushed("two", 4_800, ["three"]) == [Cut("two", 0, 200)]
+    assert not aloud.pending
+
+
 def test_an_answer_beside_the_conversation_is_not_played(play: Play) -> None:
     """What another cell asks out of band is its own."""
     stage = play(Reply("Aside.", audio=SECOND), Reply("Nile.", audio=SECOND))
@@ -302,6 +324,49 @@ def test_without_a_page_nothing_is_played_and_nothing_cut(play: Play) -> None:
     stage.server.push(STARTED)
     stage.until(lambda: stage.duplex.now.hearing)
     assert (stage.page.played, stage.page.flushes) == ([], 0)
+
+
+def test_an_answer_that_sounds_on_while_the_way_is_lost_can_be_spoken_over_when_it_is_found(play: Play) -> None:
+    """The page has the sound already, and plays it; when it is back, it is silenced and the answer cut as ever."""
+    stage = play(Reply("Nile, ", "Congo.", audio=SECOND))
+    stage.asked()
+    stage.until(lambda: stage.page.played and stage.page.played[-1][2])
+    stage.page.tell("closed")
+    stage.until(lambda: not stage.duplex.now.mic)
+    stage.page.tell("opened", owner=True)
+    assert interrupted(stage, 9_600) == pytest.approx(400, abs=1)
+    assert stage.page.flushes == 1
+
+
+def test_of_an_answer_that_a_page_has_missed_a_part_of_the_rest_is_not_played(play: Play) -> None:
+    """It would sound like a jump, and no cut of it would be right; what the page has of it comes to its end."""
+    stage = play(Reply("Nile, ", "Congo.", audio=SECOND, end="hang"))
+    stage.asked()
+    stage.until(lambda: sum(samples for _, samples, _ in stage.page.played) == 24_000)
+    item = stage.page.played[0][0]
+    stage.page.tell("closed")
+    stage.page.tell("opened", owner=True)
+    stage.until(lambda: stage.page.played[-1] == (item, 0, True))
+    stage.page.tell("done", item=item)
+    stage.until(lambda: not stage.duplex.now.playing)
+    delta = {"type": "response.output_audio.delta", "event_id": "e9", "delta": "AAAA", "output_index": 0}
+    response = stage.duplex.now.answering
+    stage.server.push({**delta, "response_id": response, "item_id": item, "content_index": 0})
+    stage.server.push(STARTED)
+    stage.until(lambda: stage.duplex.now.hearing)
+    assert stage.page.played[-1] == (item, 0, True)
+
+
+def test_a_page_that_is_loaded_anew_plays_nothing_of_what_the_one_before_had(play: Play) -> None:
+    """Its sound went with it: nothing is left to be silenced or cut."""
+    stage = play(Reply("Nile.", audio=SECOND))
+    stage.asked()
+    stage.until(lambda: stage.page.played and stage.page.played[-1][2])
+    stage.page.tell("closed")
+    stage.page.tell("opened", page="anew", owner=True)
+    stage.server.push(STARTED)
+    stage.until(lambda: stage.duplex.now.hearing)
+    assert (stage.page.flushes, stage.duplex.now.playing) == (0, False)
 
 
 def test_another_tab_may_take_microphone_and_loudspeaker_over(play: Play) -> None:
@@ -360,6 +425,26 @@ def test_the_key_to_talk_makes_one_turn_of_what_is_held(play: Play) -> None:
     assert again["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
     stage.until(lambda: stage.session.actor.session.audio.input.turn_detection is not None)
     assert len(stage.server.of_type("input_audio_buffer.append")) == 10
+
+
+def test_a_key_pressed_again_before_the_server_has_its_detection_back_takes_it_again(play: Play) -> None:
+    """The session still says that there is none: without a word of ours it would end the turn at the first pause."""
+    updates: list[dict[str, Any]] = []
+
+    def late(event: dict[str, Any]) -> list[dict[str, Any]] | None:
+        updates.append(event)
+        return [] if len(updates) > 2 else None  # its word comes, and after the test
+
+    stage = play(on={"session.update": late})
+    for _ in range(2):
+        stage.page.tell("hold", on=True)
+        stage.until(lambda: stage.duplex.now.held)
+        stage.until(lambda: stage.session.actor.session.audio.input.turn_detection is None)
+        stage.page.tell("hold", on=False)
+        stage.until(lambda: not stage.duplex.now.held)
+    stage.server.wait_for("session.update", 5)
+    off, again, *second = [event["session"]["audio"]["input"]["turn_detection"] for event in updates[1:]]
+    assert (off, again["type"], second) == (None, "server_vad", [off, again])
 
 
 def test_a_key_let_go_at_once_says_what_to_do(play: Play) -> None:

@@ -152,6 +152,7 @@ def test_a_stop_cuts_what_was_not_heard_and_nothing_else(sizes: list[int], data:
     at = data.draw(st.integers(0, len(sizes) - 1))
     heard = data.draw(st.integers(-1000, sizes[at]))
     playlist.reach(f"item_{at}")
+    playlist.drop()
     cuts = playlist.stop(f"item_{at}", heard)
     assert not playlist.pending
     for cut in cuts:
@@ -185,6 +186,7 @@ def test_a_stop_before_the_first_sound_cuts_all() -> None:
     """Sound that waited for its first sample was not heard at all."""
     playlist = Playlist()
     playlist.add("a", 2, 24_000)
+    playlist.drop()
     assert playlist.stop(None, 0) == [Cut("a", 2, 1)]
 
 

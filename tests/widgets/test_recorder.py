@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,7 @@ def chunk(number: int) -> bytes:
 
 def say(recorder: rt.Recorder, phase: str, **more: Any) -> None:
     """Let the page say how things stand."""
-    recorder._note({"t": "recorder", "phase": phase, "page": "p1", **more}, b"")
+    recorder._note({"t": "recorder", "phase": phase, "page": "p1", "owner": True, **more}, b"")
 
 
 def hear(recorder: rt.Recorder, *numbers: int) -> None:
@@ -128,6 +129,13 @@ def test_a_page_that_goes_ends_its_recording(recorder: rt.Recorder, sent: Frames
     assert sent[-1][0]["phase"] == "done"
 
 
+def test_a_page_whose_microphone_another_one_took_does_not_end_its_recording(recorder: rt.Recorder) -> None:
+    """What a page tells late, of the time before its way was lost, is passed over where another page records now."""
+    say(recorder, "recording", page="p2")
+    say(recorder, "done", owner=False, recorded=0)
+    assert recorder.recording
+
+
 def test_a_recording_is_played_whole(recorder: rt.Recorder, sent: Frames) -> None:
     """The page gets every sample in order, and the word that this was the last."""
     hear(recorder, *range(120))
@@ -135,6 +143,39 @@ def test_a_recording_is_played_whole(recorder: rt.Recorder, sent: Frames) -> Non
     pieces = [(header, pcm) for header, pcm in sent if "item" in header]
     assert b"".join(pcm for _, pcm in pieces) == recorder.audio.to_pcm16()
     assert [header.get("last", False) for header, _ in pieces] == [False] * (len(pieces) - 1) + [True]
+
+
+def test_a_long_recording_is_sent_as_it_is_played(recorder: rt.Recorder, sent: Frames) -> None:
+    """Half an hour at once is more than a page keeps, and more than may wait for it: it would be cut off."""
+    minute = bytes(2 * 24_000 * 60)
+    for number in range(30):
+        recorder._hear(minute, {"t": "audio", "at": number * 24_000 * 60})
+    player = {"page": "p1", "item": "p1", "owner": True}
+    recorder._note({"t": "play", **player}, b"")
+    for played in range(0, 30 * 24_000 * 60, 24_000 * 60):
+        recorder._note({"t": "position", "played": played, **player}, b"")
+        waiting = sum(len(pcm) for _, pcm in sent) - 2 * played
+        assert len(minute) <= waiting <= 10 * len(minute)  # it never runs dry
+    assert sum(len(pcm) for _, pcm in sent) == 30 * len(minute)
+    assert [header["last"] for header, _ in sent].index(True) == len(sent) - 1
+    before = len(sent)
+    recorder._note({"t": "done", "played": played, **player}, b"")
+    recorder._note({"t": "position", "played": 0, **player}, b"")
+    assert len(sent) == before
+
+
+def test_a_waveform_is_drawn_without_a_copy_of_the_recording(recorder: rt.Recorder) -> None:
+    """It is drawn where all sound passes: of half an hour a copy as floats held up every talk for a second."""
+    loudest = (np.arange(480) == 7) * np.int16(-32768)
+    for at in range(0, 480 * 3000, 480):
+        recorder._hear(loudest.astype("<i2").tobytes(), {"t": "audio", "at": at})
+    tracemalloc.start()
+    peaks = np.frombuffer(recorder._tape.peaks(), "<f4")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peaks.tolist() == [1.0] * 1500
+    assert most < 480 * 3000
+    hear(recorder, 3000)  # and the tape can grow on
 
 
 def test_the_buttons_can_be_pressed_from_a_cell(recorder: rt.Recorder, sent: Frames) -> None:

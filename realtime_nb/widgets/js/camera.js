@@ -124,7 +124,8 @@ export class CameraView {
   /** @param {import("./media.js").MediaState} state */
   state(state) {
     if (state.status === "closed") this.stop();
-    if (state.trouble) this.say(state.trouble, "");
+    if (state.trouble) this.say((this.linkTrouble = state.trouble), "");
+    else if (this.ui.note.textContent === this.linkTrouble) this.say("", "");
   }
 
   /** @param {string} message @param {string} todo */
@@ -159,6 +160,7 @@ export class CameraView {
   }
 
   taken = false;
+  linkTrouble = ""; // what was said last of the way to the kernel
 }
 
 /** @param {CameraView} view */

@@ -24,6 +24,14 @@ export function followKernel(model, gone) {
 }
 
 /**
+ * Whether the page has lost Jupyter's server: asleep, or off the network; the kernel may live on.
+ * @param {any} model
+ */
+export function isCutOff(model) {
+  return (model.widget_manager?.kernel?.connectionStatus ?? "connected") !== "connected";
+}
+
+/**
  * @param {import("./index.js").Context} context
  * @returns {() => void} stop
  */

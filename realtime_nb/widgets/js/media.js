@@ -1,7 +1,7 @@
 // The page's end of the media path: asks the kernel (by the widget's comm) where its socket is, reaches it by the best
 // way there is, and keeps it. One link for a widget and page, however many views show it.
 import { dialComm } from "./comm.js";
-import { followKernel } from "./kernel.js";
+import { followKernel, isCutOff } from "./kernel.js";
 import { dialSocket, runLink, workerSource } from "./worker.js";
 
 /**
@@ -13,9 +13,13 @@ import { dialSocket, runLink, workerSource } from "./worker.js";
  */
 
 const RETRY_MS = [200, 400, 800, 1600]; // after a loss; a kernel that comes not back by then is gone
+const AWAY_MS = 1600; // the same while the page has lost Jupyter's server too: nothing is known of the kernel
 const ENDED = 4000; // our close code: the widget was closed in the kernel
 const DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 const BUSY_MS = 3000; // no answer by the comm for so long: the kernel is busy with a cell
+
+/** What is kept of a kind while there is no way to the kernel; of what is not here the last, which says how things stand. @type {Record<string, 'all' | 'none'>} */
+const KEPT = { type: "all", audio: "all", position: "none", overflow: "none" }; // the microphone's sound is the worker's
 
 /** @type {Map<string, Link>} */
 const links = new Map();
@@ -63,9 +67,9 @@ export class Media {
     return this.state.owner;
   }
 
-  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
+  /** Send an event, with samples or bytes if you like, in order with all else; it may wait for a way. @param {any} header @param {any} [payload] */
   send(header, payload) {
-    this.link.order({ t: "send", header, payload });
+    this.link.send(header, payload);
   }
 
   /** Take microphone and speaker over from another tab. */
@@ -104,12 +108,15 @@ class Link {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    this.hidden = (/** @type {PageTransitionEvent} */ event) => !event.persisted && this.bye();
     /** @type {(() => void) | null} */
     this.unfollow = null;
     /** @type {Engine | null} */
     this.engine = null;
     /** @type {Record<string, MessagePort | null>} */
     this.plugged = { capture: null, playback: null };
+    /** @type {{header: any, payload?: any}[]} */
+    this.kept = []; // told while there was no way
     /** @type {((buffers: DataView[]) => void) | null} */
     this.fromComm = null;
     /** @type {MediaState} */
@@ -121,6 +128,7 @@ class Link {
     this.holds.push(hold);
     if (this.holds.length === 1) {
       this.unfollow = followKernel(hold.model, () => this.over(DEAD)); // a comm's silence would tell nothing
+      addEventListener("pagehide", this.hidden);
       this.ask();
     }
     else queueMicrotask(() => hold.handlers.onState?.(this.state));
@@ -128,8 +136,9 @@ class Link {
 
   /** @param {Media} hold */
   leave(hold) {
-    this.holds = this.holds.filter((other) => other !== hold);
-    if (!this.holds.length) this.end();
+    const rest = this.holds.filter((other) => other !== hold);
+    if (rest.length) this.holds = rest;
+    else this.end(); // the comm takes leave by the last one's model
   }
 
   /** Ask the kernel, by the comm, for its port and our token. */
@@ -137,6 +146,11 @@ class Link {
     this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
+  }
+
+  /** The page goes: a socket's end is heard, a comm's is not. */
+  bye() {
+    if (this.state.path === "comm") this.holds[0].model.send({ t: "media.bye", page: this.page });
   }
 
   /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
@@ -188,15 +202,24 @@ class Link {
       arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
       rtt: () => this.note({ rttMs: message.ms }),
       owner: () => this.note({ owner: message.owner }),
+      unsent: () => this.send(message.header, message.payload),
       overflow: () => this.send({ t: "overflow", samples: message.samples }),
       lost: () => (message.code === ENDED ? this.over("This widget was closed in the kernel.") : this.retry()),
     };
     acts[message.t]();
   }
 
-  /** @param {any} header */
-  send(header) {
-    this.order({ t: "send", header });
+  /** @param {any} header @param {any} [payload] */
+  send(header, payload) {
+    if (this.state.status === "open") this.order({ t: "send", header, payload });
+    else if (this.state.status !== "closed") this.keep(header, payload);
+  }
+
+  /** @param {any} header @param {any} payload */
+  keep(header, payload) {
+    const most = KEPT[header.t];
+    if (most !== "all") this.kept = this.kept.filter((other) => other.header.t !== header.t);
+    if (most !== "none") this.kept.push({ header, payload });
   }
 
   /** @param {{path: string, why: string[], owner: boolean}} message */
@@ -207,6 +230,7 @@ class Link {
       if (port) this.order({ t: "attach", kind, port }, [port]);
       this.plugged[kind] = null;
     }
+    for (const told of this.kept.splice(0)) this.order({ t: "send", ...told });
     this.note({ status: "open", path, why, owner, trouble: null });
   }
 
@@ -219,9 +243,11 @@ class Link {
     this.fallBack([...why, ...reason]);
   }
 
-  /** The way was lost: try again, for about 3 s. */
+  /** The way was lost: try again, for about 3 s once Jupyter's server is there. */
   retry() {
-    const wait = RETRY_MS[this.tries++];
+    const away = isCutOff(this.holds[0].model);
+    const wait = away ? AWAY_MS : RETRY_MS[this.tries];
+    this.tries = away ? 0 : this.tries + 1;
     if (wait === undefined) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
@@ -263,6 +289,7 @@ class Link {
 
   end() {
     clearTimeout(this.timer);
+    removeEventListener("pagehide", this.hidden);
     this.unfollow?.();
     this.engine?.end();
     this.engine = null;
@@ -307,6 +334,7 @@ function startWorker(obey, refused) {
       mode: "worker",
       end() {
         worker.postMessage({ t: "close" });
+        worker.onmessage = worker.onerror = null; // what it still says would be taken for the next one's word
         setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
       },
     };

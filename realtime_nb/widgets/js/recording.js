@@ -25,8 +25,11 @@ const recordings = new Map();
  */
 export function joinRecording(model, show) {
   const sid = model.get("sid");
-  const recording = recordings.get(sid) ?? new Recording(sid);
-  recordings.set(sid, recording);
+  let recording = /** @type {Recording} */ (recordings.get(sid));
+  if (!recording) {
+    recordings.set(sid, (recording = new Recording(sid)));
+    recording.listen();
+  }
   const media = openMedia(model, {
     onEvent: (header, payload) => recording.first?.media === media && recording.hear(header, payload),
     onState: () => recording.first?.media === media && recording.reached(),
@@ -57,13 +60,17 @@ export class Recording {
     this.deviceId = "";
     this.holder = true; // the phase is this page's doing, not another tab's
     this.turns = 0; // how often this page told the kernel a phase
-    this.more = {}; // what it told of the last one
-    this.untold = false; // the way was lost then
     this.note = "";
     this.gone = false;
     this.lost = false;
     /** @type {number[]} */
     this.peaks = [];
+    this.plugged = () => void this.findDevices();
+  }
+
+  /** Follow what is plugged in and out. */
+  listen() {
+    navigator.mediaDevices?.addEventListener("devicechange", this.plugged);
   }
 
   get first() {
@@ -98,16 +105,16 @@ export class Recording {
   }
 
   draw() {
+    if (!this.first) return; // the last view is gone
     const look = this.look;
     this.views.forEach((view) => view.draw(look));
   }
 
   /** @param {Phase} phase @param {object} [more] */
   turn(phase, more = {}) {
+    if (!this.first) return;
     this.phase = phase;
     this.holder = true;
-    this.more = more;
-    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -240,7 +247,7 @@ export class Recording {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.most) {
+    if (this.first && at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -284,7 +291,7 @@ export class Recording {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more); // the kernel took us for gone
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase); // the kernel took us for gone
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
@@ -299,12 +306,13 @@ export class Recording {
     const { code, message, todo, detail } = trouble;
     if (this.capture) this.stop();
     this.trouble = { code, message, todo };
-    if (this.media.state.status === "open") this.media.send({ t: "trouble", code, message, todo, detail });
+    this.media.send({ t: "trouble", code, message, todo, detail });
     this.draw();
   }
 
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
+    if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }
 
@@ -324,6 +332,7 @@ export class Recording {
   leave(view) {
     if (this.views.length === 1) {
       this.release();
+      navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
     }
     this.views = this.views.filter((other) => other !== view);

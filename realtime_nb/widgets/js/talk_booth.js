@@ -51,8 +51,6 @@ export class Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
-    /** @type {string[]} what was typed while there was no way to the kernel */
-    this.unsent = [];
     this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
@@ -94,9 +92,9 @@ export class Booth {
   /** @param {import("./media.js").MediaState} state */
   linked(state) {
     const online = state.status === "open";
-    if (online && !this.online && this.deaf) this.tell("deaf");
+    const heard = online && state.owner; // the kernel sends its sound here
+    if (heard && !(this.online && this.owner) && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true }); // after a loss
-    if (online) this.unsent.splice(0).forEach((text) => this.tell("type", { text }));
     const lost = online && this.owner && !state.owner; // a page that has just asked for the microphone owns it only soon
     if (online) this.owner = state.owner;
     this.online = online;
@@ -181,8 +179,7 @@ export class Booth {
   /** @param {string} text */
   type(text) {
     this.playback.resume();
-    if (this.online) this.tell("type", { text });
-    else this.unsent.push(text);
+    this.tell("type", { text });
   }
 
   /** Take microphone and sound over from another tab. */
@@ -213,7 +210,7 @@ export class Booth {
   /** No sound can be played here: the answer is read. @param {unknown} fault */
   mourn(fault) {
     this.deaf = true;
-    if (this.online) this.tell("deaf");
+    this.tell("deaf");
     this.fail(globalThis.isSecureContext ? fault : new Trouble("insecure"));
   }
 

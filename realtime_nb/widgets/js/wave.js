@@ -114,7 +114,7 @@ export class Wave {
   }
 
   changed() {
-    if (this.seen && !document.hidden) this.pace.ask();
+    if (this.seen) this.pace.ask(); // in a hidden tab the browser calls when it is shown again
   }
 
   close() {

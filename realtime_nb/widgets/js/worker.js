@@ -32,14 +32,14 @@ export function dialSocket(route, on) {
  *
  * From the page: open{routes, token, page, why}, send{header, payload}, attach{kind, port}, close.
  * To the page: open{path, why, owner}, failed{why}, frame{header, payload}, arriving{item}, rtt{ms}, owner{owner},
- * lost{code, reason}, overflow{samples}.
+ * lost{code, reason}, unsent{header, payload}, overflow{samples}.
  * @param {Port} port
  * @param {Dial} dial
  */
 export function runLink(port, dial) {
   const PATIENCE_MS = 5000; // for one route, until it says welcome: a busy machine, or one far away, takes its time
   const MOST_WAITING = 192_000; // bytes of sound not yet sent: 4 s; what comes then is dropped and told
-  const MOST_KEPT = 250; // chunks kept while the way is lost: 5 s
+  const MOST_KEPT = 250; // chunks kept while the way is lost: the last 5 s, for it may be long
   /** @type {Socket | null} */
   let socket = null;
   /** @type {Socket | null} */
@@ -59,6 +59,9 @@ export function runLink(port, dial) {
   const send = (header, payload) => {
     if (socket) socket.send(packFrame(header, payload));
   };
+
+  /** What the kernel should hear of, if not now. @param {any} header @param {any} [payload] */
+  const tell = (header, payload) => (socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload }));
 
   const ping = () => send({ t: "ping", sent: performance.now() });
 
@@ -150,19 +153,19 @@ export function runLink(port, dial) {
   /** @param {{at: number, ms: number, pcm: ArrayBuffer}} chunk */
   function captured({ at, ms, pcm }) {
     if (!owner) return;
-    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
-    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    else if (socket) send({ t: "audio", at, ms }, pcm);
-    else backlog.push({ at, ms, pcm });
+    const free = !!socket && socket.waiting() <= MOST_WAITING;
+    if (free) return send({ t: "audio", at, ms }, pcm);
+    const dropped = socket ? pcm : backlog.push({ at, ms, pcm }) > MOST_KEPT && backlog.shift().pcm;
+    if (dropped) port.postMessage({ t: "overflow", samples: dropped.byteLength >> 1 });
   }
 
   /** @param {any} event */
-  const played = (event) => send(event);
+  const played = (event) => tell(event);
 
   /** @type {Record<string, (message: any) => void>} */
   const orders = {
     open,
-    send: ({ header, payload }) => send(header, payload),
+    send: ({ header, payload }) => tell(header, payload),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;

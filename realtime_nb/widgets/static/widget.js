@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: 375b49d1feabf0e98ed094e0bcc08b5e1d9dd7b9102632cb4238acef7e185b71
+// sources: d7eb21ea1a6806abf8801880fa2780acc4b698e6bd404da6036f185422e69ef6
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -137,6 +137,9 @@ function followKernel(model, gone) {
     kernel.disposed.disconnect(gone);
   };
 }
+function isCutOff(model) {
+  return (model.widget_manager?.kernel?.connectionStatus ?? "connected") !== "connected";
+}
 function mindKernel({ model, el }) {
   const hidden = document.createElement("style");
   hidden.textContent = `.rtnb-static-${model.get("sid")}{display:none}`;
@@ -225,6 +228,7 @@ function runLink(port, dial) {
   const send = (header, payload) => {
     if (socket) socket.send(packFrame(header, payload));
   };
+  const tell2 = (header, payload) => socket ? send(header, payload) : port.postMessage({ t: "unsent", header, payload });
   const ping = () => send({ t: "ping", sent: performance.now() });
   function pong(sent) {
     trips.push(performance.now() - sent);
@@ -301,15 +305,15 @@ function runLink(port, dial) {
   }
   function captured({ at, ms, pcm }) {
     if (!owner) return;
-    const full = socket ? socket.waiting() > MOST_WAITING : backlog.length >= MOST_KEPT;
-    if (full) port.postMessage({ t: "overflow", samples: pcm.byteLength >> 1 });
-    else if (socket) send({ t: "audio", at, ms }, pcm);
-    else backlog.push({ at, ms, pcm });
+    const free = !!socket && socket.waiting() <= MOST_WAITING;
+    if (free) return send({ t: "audio", at, ms }, pcm);
+    const dropped = socket ? pcm : backlog.push({ at, ms, pcm }) > MOST_KEPT && backlog.shift().pcm;
+    if (dropped) port.postMessage({ t: "overflow", samples: dropped.byteLength >> 1 });
   }
-  const played = (event) => send(event);
+  const played = (event) => tell2(event);
   const orders = {
     open,
-    send: ({ header, payload }) => send(header, payload),
+    send: ({ header, payload }) => tell2(header, payload),
     attach: ({ kind, port: audio }) => {
       ports[kind]?.close();
       ports[kind] = audio;
@@ -331,9 +335,11 @@ var workerSource = [packFrame, unpackFrame, samplesOf, dialSocket, runLink, "run
 
 // media.js
 var RETRY_MS = [200, 400, 800, 1600];
+var AWAY_MS = 1600;
 var ENDED2 = 4e3;
 var DEAD = "The kernel stopped or was restarted, so this widget has lost its other half. Run the cell again.";
 var BUSY_MS = 3e3;
+var KEPT = { type: "all", audio: "all", position: "none", overflow: "none" };
 var links = /* @__PURE__ */ new Map();
 function openMedia(model, handlers = {}) {
   const key = model.get("sid");
@@ -364,9 +370,9 @@ var Media = class {
   get owner() {
     return this.state.owner;
   }
-  /** Send an event, with samples or bytes if you like, in order with all else. @param {any} header @param {any} [payload] */
+  /** Send an event, with samples or bytes if you like, in order with all else; it may wait for a way. @param {any} header @param {any} [payload] */
   send(header, payload) {
-    this.link.order({ t: "send", header, payload });
+    this.link.send(header, payload);
   }
   /** Take microphone and speaker over from another tab. */
   claim() {
@@ -397,9 +403,11 @@ var Link = class {
     this.routes = [];
     this.tries = 0;
     this.timer = 0;
+    this.hidden = (event) => !event.persisted && this.bye();
     this.unfollow = null;
     this.engine = null;
     this.plugged = { capture: null, playback: null };
+    this.kept = [];
     this.fromComm = null;
     this.state = { status: "opening", path: null, rttMs: null, why: [], owner: false, mode: "worker", trouble: null };
   }
@@ -408,19 +416,25 @@ var Link = class {
     this.holds.push(hold);
     if (this.holds.length === 1) {
       this.unfollow = followKernel(hold.model, () => this.over(DEAD));
+      addEventListener("pagehide", this.hidden);
       this.ask();
     } else queueMicrotask(() => hold.handlers.onState?.(this.state));
   }
   /** @param {Media} hold */
   leave(hold) {
-    this.holds = this.holds.filter((other) => other !== hold);
-    if (!this.holds.length) this.end();
+    const rest = this.holds.filter((other) => other !== hold);
+    if (rest.length) this.holds = rest;
+    else this.end();
   }
   /** Ask the kernel, by the comm, for its port and our token. */
   ask() {
     this.holds[0]?.model.send({ t: "media.hello", page: this.page, origin: location.origin });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.note({ trouble: "The kernel is busy with a cell: this begins when it answers." }), BUSY_MS);
+  }
+  /** The page goes: a socket's end is heard, a comm's is not. */
+  bye() {
+    if (this.state.path === "comm") this.holds[0].model.send({ t: "media.bye", page: this.page });
   }
   /** A message by the comm: every view hears it, only the first passes it on. @param {Media} hold @param {any} content @param {DataView[]} buffers */
   hear(hold, content, buffers) {
@@ -465,14 +479,22 @@ var Link = class {
       arriving: () => this.holds.forEach((hold) => hold.arriving.forEach((wake) => wake())),
       rtt: () => this.note({ rttMs: message.ms }),
       owner: () => this.note({ owner: message.owner }),
+      unsent: () => this.send(message.header, message.payload),
       overflow: () => this.send({ t: "overflow", samples: message.samples }),
       lost: () => message.code === ENDED2 ? this.over("This widget was closed in the kernel.") : this.retry()
     };
     acts[message.t]();
   }
-  /** @param {any} header */
-  send(header) {
-    this.order({ t: "send", header });
+  /** @param {any} header @param {any} [payload] */
+  send(header, payload) {
+    if (this.state.status === "open") this.order({ t: "send", header, payload });
+    else if (this.state.status !== "closed") this.keep(header, payload);
+  }
+  /** @param {any} header @param {any} payload */
+  keep(header, payload) {
+    const most = KEPT[header.t];
+    if (most !== "all") this.kept = this.kept.filter((other) => other.header.t !== header.t);
+    if (most !== "none") this.kept.push({ header, payload });
   }
   /** @param {{path: string, why: string[], owner: boolean}} message */
   opened({ path, why, owner }) {
@@ -482,6 +504,7 @@ var Link = class {
       if (port) this.order({ t: "attach", kind, port }, [port]);
       this.plugged[kind] = null;
     }
+    for (const told of this.kept.splice(0)) this.order({ t: "send", ...told });
     this.note({ status: "open", path, why, owner, trouble: null });
   }
   /** Say why no socket was reached, then take the comm. @param {string[]} why */
@@ -492,9 +515,11 @@ var Link = class {
     const reason = proxied?.status === 404 ? ["proxy: jupyter-server-proxy is not installed beside the server"] : [];
     this.fallBack([...why, ...reason]);
   }
-  /** The way was lost: try again, for about 3 s. */
+  /** The way was lost: try again, for about 3 s once Jupyter's server is there. */
   retry() {
-    const wait = RETRY_MS[this.tries++];
+    const away = isCutOff(this.holds[0].model);
+    const wait = away ? AWAY_MS : RETRY_MS[this.tries];
+    this.tries = away ? 0 : this.tries + 1;
     if (wait === void 0) return this.over(DEAD);
     this.note({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
     clearTimeout(this.timer);
@@ -530,6 +555,7 @@ var Link = class {
   }
   end() {
     clearTimeout(this.timer);
+    removeEventListener("pagehide", this.hidden);
     this.unfollow?.();
     this.engine?.end();
     this.engine = null;
@@ -557,6 +583,7 @@ function startWorker(obey, refused) {
       mode: "worker",
       end() {
         worker.postMessage({ t: "close" });
+        worker.onmessage = worker.onerror = null;
         setTimeout(() => (worker.terminate(), URL.revokeObjectURL(url)), 500);
       }
     };
@@ -681,7 +708,8 @@ var CameraView = class {
   /** @param {import("./media.js").MediaState} state */
   state(state) {
     if (state.status === "closed") this.stop();
-    if (state.trouble) this.say(state.trouble, "");
+    if (state.trouble) this.say(this.linkTrouble = state.trouble, "");
+    else if (this.ui.note.textContent === this.linkTrouble) this.say("", "");
   }
   /** @param {string} message @param {string} todo */
   say(message, todo) {
@@ -711,6 +739,8 @@ var CameraView = class {
     this.media.close();
   }
   taken = false;
+  linkTrouble = "";
+  // what was said last of the way to the kernel
 };
 function parts(view) {
   const video = h("video", { class: "rtnb-picture", muted: true, playsInline: true, "aria-label": "What the camera sees" });
@@ -960,7 +990,7 @@ var Wave = class {
     this.changed();
   }
   changed() {
-    if (this.seen && !document.hidden) this.pace.ask();
+    if (this.seen) this.pace.ask();
   }
   close() {
     this.pace.stop();
@@ -1772,8 +1802,14 @@ var Playback = class {
 var recordings = /* @__PURE__ */ new Map();
 function joinRecording(model, show) {
   const sid = model.get("sid");
-  const recording = recordings.get(sid) ?? new Recording(sid);
-  recordings.set(sid, recording);
+  let recording = (
+    /** @type {Recording} */
+    recordings.get(sid)
+  );
+  if (!recording) {
+    recordings.set(sid, recording = new Recording(sid));
+    recording.listen();
+  }
   const media = openMedia(model, {
     onEvent: (header, payload) => recording.first?.media === media && recording.hear(header, payload),
     onState: () => recording.first?.media === media && recording.reached()
@@ -1797,12 +1833,15 @@ var Recording = class {
     this.deviceId = "";
     this.holder = true;
     this.turns = 0;
-    this.more = {};
-    this.untold = false;
     this.note = "";
     this.gone = false;
     this.lost = false;
     this.peaks = [];
+    this.plugged = () => void this.findDevices();
+  }
+  /** Follow what is plugged in and out. */
+  listen() {
+    navigator.mediaDevices?.addEventListener("devicechange", this.plugged);
   }
   get first() {
     return this.views[0];
@@ -1832,15 +1871,15 @@ var Recording = class {
     };
   }
   draw() {
+    if (!this.first) return;
     const look = this.look;
     this.views.forEach((view) => view.draw(look));
   }
   /** @param {Phase} phase @param {object} [more] */
   turn(phase, more = {}) {
+    if (!this.first) return;
     this.phase = phase;
     this.holder = true;
-    this.more = more;
-    this.untold = this.media.state.status === "lost";
     this.media.send({ t: "recorder", phase, samples: this.samples, turn: ++this.turns, ...more });
     this.draw();
   }
@@ -1964,7 +2003,7 @@ var Recording = class {
     this.peaks.push(peak);
     this.views.forEach((view) => view.level(peak, rms));
     this.draw();
-    if (at >= this.most) {
+    if (this.first && at >= this.most) {
       this.note = `Stopped at ${this.first.model.get("max_s")} s, the most this recorder keeps.`;
       this.stop();
     }
@@ -2003,7 +2042,7 @@ var Recording = class {
       this.release();
       this.fail(new Trouble("kernel"));
     }
-    if (status === "open" && this.lost && owner && (this.capture || this.untold)) this.turn(this.phase, this.more);
+    if (status === "open" && this.lost && owner && this.capture) this.turn(this.phase);
     if (status !== "opening") this.lost = status === "lost";
     if (status === "open" && !owner && this.capture && this.phase !== "asking") {
       this.release();
@@ -2017,11 +2056,12 @@ var Recording = class {
     const { code, message, todo, detail } = trouble;
     if (this.capture) this.stop();
     this.trouble = { code, message, todo };
-    if (this.media.state.status === "open") this.media.send({ t: "trouble", code, message, todo, detail });
+    this.media.send({ t: "trouble", code, message, todo, detail });
     this.draw();
   }
   async findDevices() {
     this.devices = await Capture.devices().catch(() => []);
+    if (!this.devices.some(({ deviceId }) => deviceId === this.deviceId)) this.deviceId = "";
     this.draw();
   }
   showWhole() {
@@ -2038,6 +2078,7 @@ var Recording = class {
   leave(view) {
     if (this.views.length === 1) {
       this.release();
+      navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
     }
     this.views = this.views.filter((other) => other !== view);
@@ -2411,7 +2452,6 @@ var Booth = class _Booth {
     this.capture = null;
     this.timer = 0;
     this.online = false;
-    this.unsent = [];
     this.owner = false;
     this.media = openMedia(model, { onEvent: (header) => this.hear(header), onState: (state) => this.linked(state) });
     this.playback = new Playback(this.media, { onEvent: (event) => this.played(event) });
@@ -2448,9 +2488,9 @@ var Booth = class _Booth {
   /** @param {import("./media.js").MediaState} state */
   linked(state) {
     const online = state.status === "open";
-    if (online && !this.online && this.deaf) this.tell("deaf");
+    const heard = online && state.owner;
+    if (heard && !(this.online && this.owner) && this.deaf) this.tell("deaf");
     if (online && !this.online && this.mic === "on") this.tell("mic", { on: true });
-    if (online) this.unsent.splice(0).forEach((text) => this.tell("type", { text }));
     const lost = online && this.owner && !state.owner;
     if (online) this.owner = state.owner;
     this.online = online;
@@ -2524,8 +2564,7 @@ var Booth = class _Booth {
   /** @param {string} text */
   type(text) {
     this.playback.resume();
-    if (this.online) this.tell("type", { text });
-    else this.unsent.push(text);
+    this.tell("type", { text });
   }
   /** Take microphone and sound over from another tab. */
   claim() {
@@ -2551,7 +2590,7 @@ var Booth = class _Booth {
   /** No sound can be played here: the answer is read. @param {unknown} fault */
   mourn(fault) {
     this.deaf = true;
-    if (this.online) this.tell("deaf");
+    this.tell("deaf");
     this.fail(globalThis.isSecureContext ? fault : new Trouble("insecure"));
   }
   tap() {

@@ -71,3 +71,17 @@ test("a picture that is asked for while the camera is being started comes when i
   await view.snap();
   assert.equal(sent.length, 2);
 });
+
+test("what is said of the way to the kernel goes when there is one again; a camera's own trouble stays", () => {
+  const { view } = camera();
+  const note = { textContent: "", hidden: true };
+  Object.assign(view.ui, { note });
+  delete view.say;
+  view.state({ status: "lost", trouble: "The connection to the kernel was lost; trying again." });
+  assert.deepEqual([note.textContent.slice(0, 14), note.hidden], ["The connection", false]);
+  view.state({ status: "open", trouble: null });
+  assert.equal(note.hidden, true);
+  view.say("The camera was unplugged.", "");
+  view.state({ status: "open", trouble: null });
+  assert.equal(note.hidden, false);
+});

@@ -95,22 +95,6 @@ test("the kernel's word of a phase that this page has left since changes nothing
   assert.deepEqual([it.phase, it.look.elsewhere], ["recording", true]);
 });
 
-test("a phase that began while the way was lost is told when it is found again", () => {
-  const { it, told, media } = recording();
-  media.state = { status: "open", owner: true };
-  it.turn("recording");
-  media.state.status = "lost";
-  it.reached();
-  it.samples = 960;
-  it.turn("done", { recorded: 960 }); // stopped: nobody heard it
-  told.length = 0;
-  it.devices = /** @type {any[]} */ ([{}]);
-  media.state.status = "open";
-  it.reached();
-  it.reached();
-  assert.deepEqual(told.map(({ phase, recorded }) => [phase, recorded]), [["done", 960]]);
-});
-
 test("of two files the one that was dropped last is kept, however long each takes to read", async () => {
   const { it, told, media } = recording();
   media.state = { status: "open", owner: true };
@@ -163,4 +147,37 @@ test("a pause that the worklet grants after the recording was stopped is none", 
   grant();
   await pausing;
   assert.equal(it.phase, "done");
+});
+
+test("a microphone that is plugged in shows, and one that is unplugged is chosen no more", async () => {
+  const { it } = recording();
+  const plugged = [{ kind: "audioinput", deviceId: "built-in" }, { kind: "audioinput", deviceId: "headset" }];
+  const mediaDevices = Object.assign(new EventTarget(), { enumerateDevices: async () => [...plugged] });
+  Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
+  const change = async () => (mediaDevices.dispatchEvent(new Event("devicechange")), await new Promise(setImmediate));
+  it.listen();
+  await change();
+  it.choose("headset");
+  assert.equal(it.look.devices.length, 2);
+  plugged.pop();
+  await change();
+  assert.deepEqual([it.look.devices.length, it.look.deviceId], [1, ""]);
+  it.views[0].media.close = () => {};
+  it.leave(it.views[0]);
+  plugged.pop();
+  await change();
+  assert.equal(it.devices.length, 1);
+});
+
+test("what still comes of a recording whose last view is gone concerns nobody", async () => {
+  const { it, told } = recording();
+  const [view] = it.views;
+  view.media.close = () => {};
+  it.capture = /** @type {any} */ ({ at: 480, pause: async () => {}, release() {} });
+  it.phase = "recording";
+  const stopped = it.stop();
+  it.leave(view); // the widget is closed in the kernel
+  it.heard({ peak: 0.5, rms: 0.1, at: 480 }); // was on its way
+  await stopped;
+  assert.deepEqual(told, []);
 });

@@ -5,7 +5,7 @@ import { shares } from "../meter.js";
 import { clock, moved, PlayerView } from "../player.js";
 import { CSS } from "../theme.js";
 import { Trouble } from "../trouble.js";
-import { liftLevel, squeeze } from "../wave.js";
+import { liftLevel, squeeze, Wave } from "../wave.js";
 
 test("times read as seconds under a minute and as minutes above", () => {
   assert.deepEqual([0, 3.26, 59.94, 59.96, 65.5, 3600].map(clock), ["0.0 s", "3.3 s", "59.9 s", "1:00.0", "1:05.5", "60:00.0"]);
@@ -86,4 +86,14 @@ test("a camera's trouble is told in words about cameras", () => {
 
 test("the stylesheet minds reduced motion, forced colours and the keyboard's focus", () => {
   for (const word of ["prefers-reduced-motion", "forced-colors", ":focus-visible"]) assert.ok(CSS.includes(word));
+});
+
+test("what changes while the tab is hidden is drawn when it is shown again: the browser calls then, and not before", () => {
+  const page = /** @type {any} */ (globalThis);
+  page.document = { hidden: true };
+  const asked = [];
+  const wave = Object.assign(Object.create(Wave.prototype), { seen: true, pace: { ask: () => asked.push("frame") } });
+  wave.show(Float32Array.of(1));
+  delete page.document;
+  assert.deepEqual(asked, ["frame"]);
 });

@@ -79,7 +79,7 @@ test("what the socket cannot take is dropped and told, not kept for ever", async
   it.end();
 });
 
-test("what the microphone gives while the way is lost is sent when it is found again", async () => {
+test("what the microphone gives while the way is lost is sent when it is found again, the last of it where that was long", async () => {
   const it = link();
   await it.open();
   const hear = microphone(it);
@@ -88,7 +88,7 @@ test("what the microphone gives while the way is lost is sent when it is found a
   it.page.length = 0;
   await it.open();
   const sent = it.kernel.filter(({ header }) => header.t === "audio").map(({ header }) => header.at);
-  assert.deepEqual(sent, Array.from({ length: 250 }, (_, i) => 480 * i));
+  assert.deepEqual(sent, Array.from({ length: 250 }, (_, i) => 480 * (50 + i)));
   it.end();
 });
 
@@ -110,6 +110,18 @@ test("sound goes to the playback port, past the page, which is only woken for a 
   assert.deepEqual(it.kernel.at(-1)?.header, { t: "flushed", item: "a", heard: 7 });
   it.end();
   port2.close();
+});
+
+test("what the player tells while the way is lost goes back to the page, which keeps it", async () => {
+  const it = link();
+  await it.open();
+  /** @type {any} */
+  const port = { onmessage: null, close() {}, postMessage() {} };
+  it.order({ t: "attach", kind: "playback", port });
+  it.drop();
+  port.onmessage({ data: { t: "done", item: "a" } });
+  assert.deepEqual(it.page.at(-1), { t: "unsent", header: { t: "done", item: "a" }, payload: undefined });
+  it.end();
 });
 
 test("without a playback port a flush is answered all the same", async () => {
