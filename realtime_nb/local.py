@@ -149,8 +149,13 @@ class Engine:
         assert self._process.stderr is not None  # noqa: S101 - it was started with pipes
         self._drains.append(asyncio.create_task(self._drain(self._process.stderr)))
         while not self.url:
-            async with asyncio.timeout(START_S):
-                line = await self._process.stdout.readline()
+            try:
+                async with asyncio.timeout(START_S):
+                    line = await self._process.stdout.readline()
+            except TimeoutError:
+                raise ModelError(
+                    f"the local engine has said nothing for {START_S:g} s", hint="realtime-nb doctor"
+                ) from None
             if not line:
                 raise await self._stillborn()
             self._take(_report(line), watch)

@@ -152,6 +152,16 @@ def test_an_engine_that_will_not_end_is_killed(child: list[str], monkeypatch: py
     assert not engine.alive
 
 
+def test_an_engine_that_says_nothing_is_given_up(child: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for it learns what to do, and no child is left."""
+    monkeypatch.setattr(local, "START_S", 0.05)
+    child.append(STAY)
+    with pytest.raises(ModelError, match=r"said nothing for 0\.05 s") as caught:
+        start()
+    assert caught.value.hint == "realtime-nb doctor"
+    assert local.running() == []
+
+
 def test_interrupt_while_it_starts_leaves_no_child(child: list[str], tmp_path: Path) -> None:
     """An Interrupt during loading ends the half-started child."""
     note = tmp_path / "pid"

@@ -99,15 +99,20 @@ def report_failure(fault: RealtimeError, *, child: bool) -> None:
 
 
 class _Switch:
-    """What ends the process: at once while models load, gently once it serves."""
+    """What ends the process: at once while models load, gently once it serves; a signal, the second time, at once."""
 
     def __init__(self) -> None:
         self.server: Server | None = None
 
-    def off(self, *_signal: object) -> None:
+    def off(self) -> None:
         if self.server is None:
             os._exit(0)
         self.server.should_exit = True
+
+    def signalled(self, *_signal: object) -> None:
+        if self.server is not None and self.server.should_exit:  # a stage never comes to its end
+            os._exit(1)
+        self.off()
 
 
 def serve(command: Command) -> int:
@@ -136,8 +141,8 @@ def serve(command: Command) -> int:
 
 def _watch(command: Command, switch: _Switch) -> None:
     """Obey signals; as a child, end with the parent and leave Ctrl+C, which the whole group gets, to it."""
-    signal.signal(signal.SIGTERM, switch.off)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if command.child else switch.off)
+    signal.signal(signal.SIGTERM, switch.signalled)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if command.child else switch.signalled)
     if command.child:
         die_with_parent()
         when_stdin_ends(switch.off)

@@ -10,17 +10,25 @@ from typing import Any
 from realtime_nb.errors import ModelError
 from realtime_nb.server import launch
 from realtime_nb.server.__main__ import main
-from realtime_nb.testing.stages import stub_engine
+from realtime_nb.testing.stages import StubLlm, stub_engine
+
+
+def think(_request: Any) -> str:
+    """Never come to an end, whoever asks for it."""
+    while True:
+        time.sleep(3600)
 
 
 def build(*specs: str, progress: Any) -> Any:
-    """Load nothing, as the environment says: at once, never, or with an error."""
+    """Load nothing, as the environment says: at once, never, with an error, or a brain that thinks for ever."""
     progress("llm", "loading", 0.5)
     match os.environ.get("STUB_ENGINE"):
         case "fails":
             raise ModelError("the model is not there", hint="realtime-nb models fetch")
         case "hangs":
             time.sleep(3600)
+        case "thinks":
+            return stub_engine(llm=StubLlm(think))
     return stub_engine()
 
 

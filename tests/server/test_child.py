@@ -105,6 +105,22 @@ def test_a_child_ends_by_sigterm(engine: str) -> None:
         assert process.wait(END_S) == 0
 
 
+def test_the_second_signal_insists() -> None:
+    """A stage that never comes to its end holds up a gentle end for ever; whoever asks again gets it at once."""
+    with started("--child", STUB_ENGINE="thinks") as process:
+        url = reports(process, "ready")[-1]["ready"]["url"]
+        with connect(url, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None) as socket:
+            socket.send(json.dumps({"type": "response.create"}))
+            while json.loads(socket.recv(timeout=END_S))["type"] != "response.created":
+                pass
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ConnectionClosed):
+                for _ in socket:  # up to the farewell
+                    pass
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(END_S) == 1
+
+
 @pytest.mark.parametrize("engine", ["ready", "hangs"])
 def test_a_child_dies_with_a_parent_that_is_killed(engine: str) -> None:
     """When the parent is killed no orphan is left, even if somebody else still holds the child's standard input."""
