@@ -21,6 +21,7 @@ __all__ = ["latency"]
 
 _GOLDEN = 0.618033988749895  # multiples of it, modulo 1, spread evenly and look like chance, but never change
 _MANY = 8  # replies from which quartiles mean something
+_ALIKE = 1 + 1e-9  # times nearer than this are one: there is no room for bins between them
 _CROWD = 30  # replies from which dots are a cloud
 _DECADE_PT = 170  # three labels need so much from 1 to 10
 _STAGES = ("first words", "words to sound", "first sound", "whole reply")
@@ -103,7 +104,7 @@ def _tick(name: str, times: Floats) -> str:
 
 def _crowding(times: Floats) -> Floats:
     """How many others are near each time, as a share of the densest place."""
-    if len(times) < _MANY or times.min() == times.max():
+    if len(times) < _MANY or times.max() <= _ALIKE * times.min():
         return np.zeros(len(times))
     counts, edges = np.histogram(np.log(times), bins=max(8, min(60, len(times) // 10)))
     smooth = np.convolve(counts, (0.25, 0.5, 0.25), mode="same")
