@@ -102,6 +102,10 @@ def _tick(name: str, times: Floats) -> str:
     return f"{name}\n{duration(float(np.median(times)))}{tail}"
 
 
+def _short(ms: float, _position: int) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
+
+
 def _crowding(times: Floats) -> Floats:
     """How many others are near each time, as a share of the densest place."""
     if len(times) < _MANY or times.max() <= _ALIKE * times.min():
@@ -124,6 +128,6 @@ def _frame(sheet: Sheet, stages: dict[str, Floats]) -> None:
     ax.set_xlabel("time since the user stopped speaking, or asked")
     decade_pt = sheet.settle()[0] * (high - low) / np.log10(high / low)
     ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decade_pt > _DECADE_PT else (1, 3), numticks=12))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"))
+    ax.xaxis.set_major_formatter(FuncFormatter(_short))
     ax.xaxis.set_minor_formatter(NullFormatter())
     sheet.grid("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import warnings
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from realtime_nb import plots
 from realtime_nb.audio import Audio
+from realtime_nb.plots.accessor import PlotAccessor
 from realtime_nb.plots.palette import DARK
 
 TONE = Audio.tone(440, 0.2)
@@ -30,6 +32,14 @@ def test_a_plot_makes_its_own_figure() -> None:
     """Without Axes there is a figure of the size that was asked for."""
     ax = plots.waveform(TONE, figsize=(5, 2))
     assert tuple(ax.figure.get_size_inches()) == (5, 2)
+
+
+@pytest.mark.parametrize("name", ["timeline", "tokens", "cost", "latency", "context", "rate_limits"])
+def test_a_figure_can_be_pickled(session: Any, name: str) -> None:
+    """As every figure of matplotlib; it looks the same afterwards."""
+    figure = getattr(PlotAccessor(session), name)().figure
+    again = pickle.loads(pickle.dumps(figure))  # noqa: S301 - our own bytes
+    assert again._repr_png_() == figure._repr_png_()
 
 
 def test_a_plot_fits_a_subfigure() -> None:
