@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
+from realtime_nb.errors import ConfigError
 from realtime_nb.plots import style
 from realtime_nb.plots.palette import Palette
 from realtime_nb.plots.sheet import Sheet
@@ -99,7 +100,14 @@ def canvas(ax: Axes | None, size: Size | None, default: Size) -> Iterator[Sheet]
     ------
     Sheet
         Axes and palette.
+
+    Raises
+    ------
+    ConfigError
+        If yours are polar, or of three dimensions.
     """
+    if ax is not None and ax.name != "rectilinear":
+        raise ConfigError(f"a plot needs axes with x and y; these are {ax.name}", hint="ax = figure.add_subplot()")
     palette = style.palette() if ax is None else style.palette_on(_behind(ax))
     settings: Any = style.rc(palette)
     with mpl.rc_context(settings), _any_script():

@@ -14,6 +14,7 @@ from PIL import Image
 
 from realtime_nb import plots
 from realtime_nb.audio import Audio
+from realtime_nb.errors import ConfigError
 from realtime_nb.plots.accessor import PlotAccessor
 from realtime_nb.plots.palette import DARK
 
@@ -32,6 +33,15 @@ def test_a_plot_makes_its_own_figure() -> None:
     """Without Axes there is a figure of the size that was asked for."""
     ax = plots.waveform(TONE, figsize=(5, 2))
     assert tuple(ax.figure.get_size_inches()) == (5, 2)
+
+
+@pytest.mark.parametrize("projection", ["polar", "3d"])
+def test_axes_without_x_and_y_are_refused(projection: str) -> None:
+    """Nothing is drawn on them."""
+    ax = Figure().add_subplot(projection=projection)
+    with pytest.raises(ConfigError, match=projection):
+        plots.waveform(TONE, ax=ax)
+    assert not ax.has_data()
 
 
 @pytest.mark.parametrize("name", ["timeline", "tokens", "cost", "latency", "context", "rate_limits"])
