@@ -101,6 +101,11 @@ def test_the_transcript_is_markdown(saved: SavedHistory, tmp_path: Path) -> None
     assert plain("[a](javascript:x) `$y$`\n# z") == "\\[a\\]\\(javascript\\:x\\) \\`\\$y\\$\\`  \n\\# z"
 
 
+def test_code_that_was_said_keeps_its_indent_in_markdown() -> None:
+    """After an empty line, too, where four spaces would make a block of its own, backslashes and all."""
+    assert plain("def f(x):\n\n    return x*2") == "def f\\(x\\)\\:  \n&nbsp;  \n" + "&nbsp;" * 4 + "return x\\*2"
+
+
 def test_the_report_is_one_file_without_scripts(saved: SavedHistory, tmp_path: Path) -> None:
     """It has players, plots and frames, asks nothing of the network, and what was said is text in it."""
     text = saved.export(tmp_path / "talk.html").read_text()
