@@ -131,6 +131,18 @@ def test_the_report_is_on_light_paper(saved: SavedHistory, tmp_path: Path) -> No
     ]
 
 
+def test_a_reply_of_which_nothing_was_heard_is_reported(talk: Any, keep: Callable[[Any], Path], tmp_path: Path) -> None:
+    """There is its sound, but no time line of sound; the other plots are there."""
+    talk = type(talk)()  # an empty one
+    talk.open()
+    talk.answer("resp_1", "item_1", ends=False)
+    talk.get("conversation.item.truncated", item_id="item_1", content_index=0, audio_end_ms=0)
+    saved = open_history(keep(talk))
+    assert len(saved.sounds) == 1
+    text = saved.export(tmp_path / "talk.html").read_text()
+    assert text.count("data:image/png;base64,") == 6
+
+
 def test_other_suffixes_and_frames_are_refused(saved: SavedHistory, tmp_path: Path) -> None:
     """The errors say what there is."""
     with pytest.raises(ConfigError, match=r"not as \.docx"):
