@@ -143,6 +143,15 @@ def test_a_reply_of_which_nothing_was_heard_is_reported(talk: Any, keep: Callabl
     assert text.count("data:image/png;base64,") == 6
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".csv", ".parquet", ".md", ".html"])
+def test_a_file_that_cannot_be_written_is_told(saved: SavedHistory, tmp_path: Path, suffix: str) -> None:
+    """In the same words whatever writes it, with the line that makes its folder."""
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    with pytest.raises(ConfigError, match=r"cannot be written.*\n.*mkdir"):
+        saved.export(tmp_path / "not there" / f"talk{suffix}")
+
+
 def test_other_suffixes_and_frames_are_refused(saved: SavedHistory, tmp_path: Path) -> None:
     """The errors say what there is."""
     with pytest.raises(ConfigError, match=r"not as \.docx"):
