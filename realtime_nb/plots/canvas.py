@@ -45,7 +45,7 @@ def _picture(figure: Figure) -> tuple[bytes, dict[str, Any]]:
     """
     width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
     drawn, png = io.BytesIO(), io.BytesIO()
-    with _any_script():
+    with _any_script(), mpl.rc_context({"text.usetex": False}):  # some ticks are made only now
         figure.savefig(drawn, format="png", dpi=figure.dpi * _SHARPNESS, pil_kwargs={"compress_level": 1})
     picture = Image.open(drawn).convert("RGB")
     few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

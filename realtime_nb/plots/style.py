@@ -119,6 +119,7 @@ def rc(palette: Palette) -> dict[str, Any]:
         "font.size": 9,
         "text.color": palette.ink,
         "text.parse_math": False,  # transcripts and prices hold dollar signs
+        "text.usetex": False,  # and percent signs
         "figure.facecolor": palette.paper,
         "figure.dpi": 100,
         "savefig.facecolor": "auto",

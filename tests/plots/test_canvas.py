@@ -7,9 +7,11 @@ import pickle
 import warnings
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from realtime_nb import plots
@@ -50,6 +52,15 @@ def test_a_figure_can_be_pickled(session: Any, name: str) -> None:
     figure = getattr(PlotAccessor(session), name)().figure
     again = pickle.loads(pickle.dumps(figure))  # noqa: S301 - our own bytes
     assert again._repr_png_() == figure._repr_png_()
+
+
+@pytest.mark.parametrize("name", ["timeline", "cost", "latency"])
+def test_no_word_goes_to_latex(session: Any, name: str) -> None:
+    """Where a notebook sets its own plots with it, too: what was said, prices and shares are not its language."""
+    with mpl.rc_context({"text.usetex": True}):
+        ax = getattr(PlotAccessor(session), name)()
+        ax._repr_png_()
+    assert not any(text.get_usetex() for text in ax.figure.findobj(Text))
 
 
 def test_a_plot_fits_a_subfigure() -> None:
