@@ -127,6 +127,7 @@ def rc(palette: Palette) -> dict[str, Any]:
         "axes.edgecolor": palette.muted,
         "axes.labelcolor": palette.muted,
         "axes.axisbelow": True,
+        "axes.grid": False,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.8,

@@ -63,6 +63,13 @@ def test_no_word_goes_to_latex(session: Any, name: str) -> None:
     assert not any(text.get_usetex() for text in ax.figure.findobj(Text))
 
 
+def test_a_notebooks_own_grid_is_not_drawn_over_a_plot() -> None:
+    """Many styles have one; over a spectrogram its rules look like silence."""
+    plain = plots.spectrogram(TONE)._repr_png_()
+    with mpl.rc_context({"axes.grid": True}):
+        assert plots.spectrogram(TONE)._repr_png_() == plain
+
+
 def test_a_plot_fits_a_subfigure() -> None:
     """An Axes of a SubFigure is as good as any."""
     left, _ = Figure(layout="constrained").subfigures(1, 2)
