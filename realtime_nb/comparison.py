@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from realtime_nb import recorders
 from realtime_nb.audio.player import player_html
 from realtime_nb.batching import Job, frame_of, run
 from realtime_nb.display import plain
@@ -91,7 +93,8 @@ def _facts(row: Mapping[str, Any]) -> str:
         facts.append(f"first audio {row['first_audio_ms']:,.0f} ms")
     if row.get("output_tokens"):
         facts.append(f"{row['input_tokens']:,} + {row['output_tokens']:,} tokens")
-        facts.append(f"${row['cost_usd']:.6f}")
+        if not math.isnan(row["cost_usd"]):
+            facts.append(f"${row['cost_usd']:.6f}")
     return " · ".join(facts)
 
 
@@ -162,10 +165,11 @@ def _check(over: Mapping[str, Sequence[Any]], options: Mapping[str, Any]) -> Non
 
 def _parts(prompt: Any, *, streamed: bool) -> tuple[Any, ...]:
     from realtime_nb.audio import Audio
+    from realtime_nb.audio.coerce import is_audio_like
 
     parts = tuple(prompt) if isinstance(prompt, tuple | list) else (prompt,)
-    if streamed and len(parts) == 1 and isinstance(parts[0], Audio):
-        return (iter(parts[0].chunks()),)
+    if streamed and len(parts) == 1 and is_audio_like(parts[0]) and not recorders.live(parts[0]):
+        return (iter(Audio.coerce(parts[0], caller="compare()").chunks()),)
     return parts
 
 

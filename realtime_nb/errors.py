@@ -74,6 +74,16 @@ class RealtimeError(Exception):
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  Try: {self.hint}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[RealtimeError], args: tuple[Any, ...]) -> RealtimeError:
+    """An error from another process; Python itself would ask its class for what it was not given by place."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
 
 class ConfigError(RealtimeError, ValueError):
     """A setting is wrong, or its name is unknown."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from realtime_nb.errors import ConfigError, MissingExtra
 
@@ -193,14 +194,12 @@ def _links(before: Page | None, after: Page | None) -> str:
         for page, arrow in ((before, "\N{LEFTWARDS ARROW}"), (after, "\N{RIGHTWARDS ARROW}"))
         if page
     ]
-    return (
-        "<nav>" + "".join(f'<a href="{html.escape(file)}">{html.escape(words)}</a>' for file, words in there) + "</nav>"
-    )
+    return "<nav>" + "".join(f'<a href="{quote(file)}">{html.escape(words)}</a>' for file, words in there) + "</nav>"
 
 
 def _index(pages: Iterable[Page]) -> str:
     cards = "".join(
-        f'<li><h2><a href="{html.escape(page.file)}">{html.escape(page.title)}</a></h2>'
+        f'<li><h2><a href="{quote(page.file)}">{html.escape(page.title)}</a></h2>'
         f'<p>{html.escape(page.summary)}</p><p class="facts">{_count(page.players)}</p></li>'
         for page in pages
     )

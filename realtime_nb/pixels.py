@@ -32,6 +32,7 @@ Format = Literal["PNG", "JPEG"]
 _OPENED = ("PNG", "JPEG", "WEBP", "GIF")  # the last two are sent as PNG, of a GIF the first frame
 _WRITTEN = {"PNG": frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}), "JPEG": frozenset({"L", "RGB"})}
 _NO_WHITE = frozenset({"I", "F"})  # modes whose white is anybody's guess
+_SIXTEEN_BITS = "I;16"
 _FAULTS = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
 _ORIENTATION = 0x0112  # EXIF: how the camera was held
 _TURNED_QUALITY = 95
@@ -187,11 +188,21 @@ def flat(picture: PilImage) -> PilImage:
 
     if picture.mode in _WRITTEN["JPEG"]:
         return picture
+    if picture.mode.startswith(_SIXTEEN_BITS):
+        return _eight_bits(picture)
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     colours = picture.convert("RGBA")
     white = Image.new("RGBA", colours.size, "white")
     return Image.alpha_composite(white, colours).convert("RGB")
+
+
+def _eight_bits(picture: PilImage) -> PilImage:
+    """Scale 16-bit grey; Pillow itself clips it, and all but the darkest is white."""
+    import numpy as np
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
 
 
 def from_array(x: Any) -> PilImage:

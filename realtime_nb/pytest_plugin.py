@@ -43,11 +43,11 @@ def rt_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     Yields
     ------
     Deck
-        ``.folder`` is ``cassettes/MODULE/TEST.cassette`` beside the test.
+        ``.folder`` is ``cassettes/MODULE/TEST.cassette`` beside the test, of a class ``CLASS-TEST.cassette``.
     """
     from realtime_nb.cassette.deck import Deck, inserted
 
-    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    name = re.sub(r"[^\w.-]+", "-", request.node.nodeid.partition("::")[2]).strip("-")
     folder = request.path.parent / "cassettes" / request.path.stem / f"{name}.cassette"
     deck = Deck(folder, request.config.getoption(OPTION), hint=HINT)
     if deck.plays:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import realtime_nb as rt
-from realtime_nb import errors
+from realtime_nb import comparison, errors
 from realtime_nb.batching import COLUMNS
 from realtime_nb.testing.server import Reply, ScriptedServer
 
@@ -210,13 +210,21 @@ def test_a_setting_that_is_refused_is_a_row(server: ScriptedServer) -> None:
     assert found.turns[1] is None
 
 
-def test_turn_detection_hears_a_stream(server: ScriptedServer) -> None:
-    """Where turn detection is varied, a sound is streamed; without detection it is committed."""
-    found = rt.compare(rt.Audio.tone(300, 0.3), over={"turn_detection": [None]}, to=server.url, log=False)
+@pytest.mark.parametrize("give", [lambda sound, _: sound, lambda sound, path: sound.save(path)], ids=["clip", "file"])
+def test_turn_detection_hears_a_stream(server: ScriptedServer, tmp_path: Path, give: Callable[..., Any]) -> None:
+    """Where turn detection is varied, a sound is streamed, a file's too; without detection it is committed."""
+    question = give(rt.Audio.tone(300, 0.3), tmp_path / "question.wav")
+    found = rt.compare(question, over={"turn_detection": [None]}, to=server.url, log=False)
     assert found.frame.status.tolist() == ["completed"]
     assert found.frame.turn_detection.tolist() == ["None"]
     assert server.of_type("input_audio_buffer.append")
     assert server.of_type("input_audio_buffer.commit")
+
+
+def test_a_model_without_a_price_has_none_in_the_gallery() -> None:
+    """Its tokens are counted, and no dollars that are no number."""
+    row = {"status": "completed", "input_tokens": 2, "output_tokens": 3, "cost_usd": float("nan")}
+    assert comparison._facts(row) == "completed · 2 + 3 tokens"
 
 
 def test_the_gallery_has_players_and_escapes() -> None:

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_the_index_leads_to_every_page_and_a_page_to_its_neighbours(tmp_path: Pa
     assert "1 to be heard" in index
     assert re.findall(r'href="([ab].html)"', (tmp_path / "out" / "a.html").read_text(encoding="utf-8")) == ["b.html"]
     assert re.findall(r'href="([ab].html)"', (tmp_path / "out" / "b.html").read_text(encoding="utf-8")) == ["a.html"]
+
+
+@pytest.mark.parametrize("name", ["50%25 off", "lesson #1", "why?", "Übung 1"])
+def test_a_link_leads_to_the_page_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """What means something in an address is a letter of the file's name."""
+    (page,) = export_site([notebook(tmp_path / f"{name}.ipynb")], tmp_path / "out")
+    (link,) = re.findall(r'href="([^"]+)"', (tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    place = urlsplit(link)
+    assert unquote(place.path) == page.file
+    assert (place.query, place.fragment) == ("", "")
 
 
 def test_a_live_widget_leaves_its_static_form(tmp_path: Path) -> None:

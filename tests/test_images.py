@@ -433,6 +433,15 @@ def test_transparent_parts_become_white_in_jpeg() -> None:
     assert seen(Image.from_array(clear).fit(20_000)).min() > 250
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
+def test_sixteen_bits_of_grey_keep_their_brightness_in_jpeg(mode: str) -> None:
+    """A scan's dark half is dark, and its middle is no white."""
+    rise = np.tile(np.linspace(0, 65_535, 256), (64, 1)).astype(">u2" if mode.endswith("B") else "<u2")
+    picture = PIL.Image.frombytes(mode, (256, 64), rise.tobytes())
+    grey = np.asarray(pixels.flat(picture)).astype(int)
+    assert np.abs(grey - np.arange(256)).max() <= 1
+
+
 def test_its_repr_says_what_a_person_wants_to_know() -> None:
     """Size, kind, bytes and what it costs; no address."""
     assert repr(Image(PNG)) == "Image(40 x 30, PNG, 1 kB, about 255 tokens)"

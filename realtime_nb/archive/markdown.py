@@ -57,7 +57,14 @@ def plain(text: str) -> str:
     >>> plain("2 * 3 <b>")
     '2 \\* 3 &lt;b&gt;'
     """
-    return "  \n".join(_MARKUP.sub(r"\\\1", escape(line, quote=False)) for line in text.splitlines())
+    return "  \n".join(map(_line, text.splitlines()))
+
+
+def _line(text: str) -> str:
+    """One line; indented after an empty one it would be code, with all its backslashes."""
+    words = text.lstrip()
+    indent = "&nbsp;" * (len(text) - len(words) if words else 1)
+    return indent + _MARKUP.sub(r"\\\1", escape(words, quote=False))
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -131,4 +131,5 @@ def save_mix(lanes: Stereo, path: Path) -> None:
 
     if not len(lanes):
         raise AudioError("Nothing was said aloud in this conversation.", hint='session.export("talk.md")')
-    soundfile.write(path, lanes, RATE, subtype="PCM_16")
+    with path.open("wb") as file:
+        soundfile.write(file, lanes, RATE, format=path.suffix[1:].upper(), subtype="PCM_16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -65,10 +66,13 @@ def _items(saved: SavedHistory) -> Iterator[str]:
 
 
 def _plots(saved: SavedHistory) -> Iterator[str]:
-    for name in (*_PLOTS, *(["waveform"] if saved.sounds else [])):
+    draw = {name: getattr(saved.plot, name) for name in _PLOTS}
+    if voices := saved.audio:  # None, too, where there are sounds of which nothing was heard
+        draw["waveform"] = partial(saved.plot.waveform, voices)
+    for name, plot in draw.items():
         picture = io.BytesIO()
         with plots.theme("light"):  # the page is, whatever the notebook is
-            getattr(saved.plot, name)().figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
+            plot().figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
         data = base64.b64encode(picture.getvalue()).decode()
         yield f'<p><img alt="{name.replace("_", " ")}" src="data:image/png;base64,{data}"></p>'
 

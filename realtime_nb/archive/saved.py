@@ -200,7 +200,7 @@ def open_history(folder: str | os.PathLike[str]) -> SavedHistory:
     UserWarning
         Some lines are torn or damaged; all others are there.
     """
-    saved = SavedHistory(LineFile(Path(folder)))
+    saved = SavedHistory(LineFile(Path(folder).expanduser()))
     if saved.damage:
         warnings.warn(f"{saved.path / 'events.jsonl'}: {_told(saved.damage)}", stacklevel=2)
     return saved

@@ -131,7 +131,8 @@ def _tables(names: Sequence[str], paths: Iterable[Path]) -> dict[str, pa.Table]:
     facts: list[dict[str, str]] = []
     for saved in _opened(paths) if names else ():
         told = {row["session_id"] for row in facts}
-        session_id = f"{saved.id}@{saved.path.name}" if saved.id in told else saved.id  # it was saved twice
+        ids = (saved.id, f"{saved.id}@{saved.path.name}", f"{saved.id}@{saved.path}")  # it may be saved many times
+        session_id = next(each for each in ids if each not in told)
         row = (session_id, saved.begun, saved.card.name, saved.brain, str(saved.path))
         facts.append(dict(zip(_SESSIONS, row, strict=True)))
         for name, parts in frames.items():

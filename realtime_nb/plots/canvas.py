@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
+from realtime_nb.errors import ConfigError
 from realtime_nb.plots import style
 from realtime_nb.plots.palette import Palette
 from realtime_nb.plots.sheet import Sheet
@@ -44,7 +45,7 @@ def _picture(figure: Figure) -> tuple[bytes, dict[str, Any]]:
     """
     width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
     drawn, png = io.BytesIO(), io.BytesIO()
-    with _any_script():
+    with _any_script(), mpl.rc_context({"text.usetex": False}):  # some ticks are made only now
         figure.savefig(drawn, format="png", dpi=figure.dpi * _SHARPNESS, pil_kwargs={"compress_level": 1})
     picture = Image.open(drawn).convert("RGB")
     few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -99,7 +100,14 @@ def canvas(ax: Axes | None, size: Size | None, default: Size) -> Iterator[Sheet]
     ------
     Sheet
         Axes and palette.
+
+    Raises
+    ------
+    ConfigError
+        If yours are polar, or of three dimensions.
     """
+    if ax is not None and ax.name != "rectilinear":
+        raise ConfigError(f"a plot needs axes with x and y; these are {ax.name}", hint="ax = figure.add_subplot()")
     palette = style.palette() if ax is None else style.palette_on(_behind(ax))
     settings: Any = style.rc(palette)
     with mpl.rc_context(settings), _any_script():

@@ -66,7 +66,7 @@ class Sheet:
         rows = self._legend(keys, width_pt) if keys else 0
         words = wrapped(text, width_pt, size, weight="bold")
         title = self.ax.set_title(words, loc="left", pad=8 + _ROW_PT * rows, parse_math=False)
-        title.set(color=self.palette.ink, fontsize=size, fontweight="bold", linespacing=1.25)
+        title.set(color=self.palette.ink, fontsize=size, fontweight="bold", linespacing=1.25, usetex=False)
 
     def _legend(self, keys: Sequence[Key], width_pt: float) -> int:
         """Place the keys in as few rows above the axes as they need; give the number of rows."""

@@ -136,7 +136,7 @@ def time_line(history: pd.DataFrame, turns: pd.DataFrame, events: pd.DataFrame |
         heard=_span(sound, heard, replied),
         unheard=_span(heard, _until_next(starts, made), replied),
         written=_span(np.where(np.isfinite(sound), np.nan, word), _until_next(starts, done), replied),
-        waits=_span(_waited_from(zero, starts), starts, asked),
+        waits=_span(_waited_from(zero, starts, _calling(history, turns)), starts, asked),
         cuts=(sound + cut_s)[np.isfinite(sound + cut_s)],
         calls=_calls(history),
     )
@@ -168,14 +168,20 @@ def _until_next(starts: Floats, end: Floats) -> Floats:
     return np.where((starts < upcoming) & (upcoming < end), upcoming, end)
 
 
-def _waited_from(zero: Floats, starts: Floats) -> Floats:
+def _waited_from(zero: Floats, starts: Floats, calling: NDArray[np.bool_]) -> Floats:
     """Since when each reply was waited for: a response that only called a function leaves its wait to the next."""
     since, waits = np.nan, []
-    for asked, begun in zip(zero, starts, strict=True):
+    for asked, begun, calls in zip(zero, starts, calling, strict=True):
         since = since if np.isfinite(since) else asked
         waits.append(since)
-        since = np.nan if np.isfinite(begun) else since
+        since = since if calls and not np.isfinite(begun) else np.nan
     return np.array(waits, dtype=np.float64)
+
+
+def _calling(history: pd.DataFrame, turns: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which responses called a function; one that was cancelled or failed before its first word leaves no wait."""
+    call = np.array([str(kind).endswith("_call") for kind in texts(history, "type")], dtype=bool)
+    return np.isin(numbers(turns, "turn"), numbers(history, "turn")[call])
 
 
 def _begun(end: Floats, length: Floats, voice: tuple[Floats, Floats]) -> Floats:

@@ -119,6 +119,7 @@ def rc(palette: Palette) -> dict[str, Any]:
         "font.size": 9,
         "text.color": palette.ink,
         "text.parse_math": False,  # transcripts and prices hold dollar signs
+        "text.usetex": False,  # and percent signs
         "figure.facecolor": palette.paper,
         "figure.dpi": 100,
         "savefig.facecolor": "auto",
@@ -126,6 +127,7 @@ def rc(palette: Palette) -> dict[str, Any]:
         "axes.edgecolor": palette.muted,
         "axes.labelcolor": palette.muted,
         "axes.axisbelow": True,
+        "axes.grid": False,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.8,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
@@ -95,7 +96,12 @@ def ticks(write: str) -> FuncFormatter:
     """A tick formatter by name: ``clock``, ``count`` or ``usd``."""
     writers = {"clock": clock, "count": count, "usd": usd}
     writer = writers[write]
-    return FuncFormatter(lambda value, _: writer(value))
+    return FuncFormatter(partial(_written, writer))
+
+
+def _written(writer: Callable[[float], str], value: float, _position: int) -> str:
+    """A tick; no lambda, for a figure is pickled with its formatters."""
+    return writer(value)
 
 
 def time_axis_name(longest_s: float) -> str:

@@ -21,6 +21,7 @@ __all__ = ["latency"]
 
 _GOLDEN = 0.618033988749895  # multiples of it, modulo 1, spread evenly and look like chance, but never change
 _MANY = 8  # replies from which quartiles mean something
+_ALIKE = 1 + 1e-9  # times nearer than this are one: there is no room for bins between them
 _CROWD = 30  # replies from which dots are a cloud
 _DECADE_PT = 170  # three labels need so much from 1 to 10
 _STAGES = ("first words", "words to sound", "first sound", "whole reply")
@@ -101,9 +102,13 @@ def _tick(name: str, times: Floats) -> str:
     return f"{name}\n{duration(float(np.median(times)))}{tail}"
 
 
+def _short(ms: float, _position: int) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
+
+
 def _crowding(times: Floats) -> Floats:
     """How many others are near each time, as a share of the densest place."""
-    if len(times) < _MANY or times.min() == times.max():
+    if len(times) < _MANY or times.max() <= _ALIKE * times.min():
         return np.zeros(len(times))
     counts, edges = np.histogram(np.log(times), bins=max(8, min(60, len(times) // 10)))
     smooth = np.convolve(counts, (0.25, 0.5, 0.25), mode="same")
@@ -123,6 +128,6 @@ def _frame(sheet: Sheet, stages: dict[str, Floats]) -> None:
     ax.set_xlabel("time since the user stopped speaking, or asked")
     decade_pt = sheet.settle()[0] * (high - low) / np.log10(high / low)
     ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decade_pt > _DECADE_PT else (1, 3), numticks=12))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"))
+    ax.xaxis.set_major_formatter(FuncFormatter(_short))
     ax.xaxis.set_minor_formatter(NullFormatter())
     sheet.grid("x")

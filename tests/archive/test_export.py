@@ -101,6 +101,11 @@ def test_the_transcript_is_markdown(saved: SavedHistory, tmp_path: Path) -> None
     assert plain("[a](javascript:x) `$y$`\n# z") == "\\[a\\]\\(javascript\\:x\\) \\`\\$y\\$\\`  \n\\# z"
 
 
+def test_code_that_was_said_keeps_its_indent_in_markdown() -> None:
+    """After an empty line, too, where four spaces would make a block of its own, backslashes and all."""
+    assert plain("def f(x):\n\n    return x*2") == "def f\\(x\\)\\:  \n&nbsp;  \n" + "&nbsp;" * 4 + "return x\\*2"
+
+
 def test_the_report_is_one_file_without_scripts(saved: SavedHistory, tmp_path: Path) -> None:
     """It has players, plots and frames, asks nothing of the network, and what was said is text in it."""
     text = saved.export(tmp_path / "talk.html").read_text()
@@ -124,6 +129,27 @@ def test_the_report_is_on_light_paper(saved: SavedHistory, tmp_path: Path) -> No
     assert [next(voice for voice, hue in HUES.items() if hue in wave) for wave in waves] == [
         "user" if role == "user" else "model" for role in saved.history.dropna(subset="audio_s").role
     ]
+
+
+def test_a_reply_of_which_nothing_was_heard_is_reported(talk: Any, keep: Callable[[Any], Path], tmp_path: Path) -> None:
+    """There is its sound, but no time line of sound; the other plots are there."""
+    talk = type(talk)()  # an empty one
+    talk.open()
+    talk.answer("resp_1", "item_1", ends=False)
+    talk.get("conversation.item.truncated", item_id="item_1", content_index=0, audio_end_ms=0)
+    saved = open_history(keep(talk))
+    assert len(saved.sounds) == 1
+    text = saved.export(tmp_path / "talk.html").read_text()
+    assert text.count("data:image/png;base64,") == 6
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".csv", ".parquet", ".md", ".html"])
+def test_a_file_that_cannot_be_written_is_told(saved: SavedHistory, tmp_path: Path, suffix: str) -> None:
+    """In the same words whatever writes it, with the line that makes its folder."""
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    with pytest.raises(ConfigError, match=r"cannot be written.*\n.*mkdir"):
+        saved.export(tmp_path / "not there" / f"talk{suffix}")
 
 
 def test_other_suffixes_and_frames_are_refused(saved: SavedHistory, tmp_path: Path) -> None:

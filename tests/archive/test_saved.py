@@ -89,6 +89,14 @@ def test_none_is_written_over_another(talk: Any, keep: Keep) -> None:
     assert (folder / "events.jsonl").read_bytes() == before
 
 
+def test_a_folder_at_home_is_opened_as_it_was_saved(talk: Any, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``~`` is the home folder for both."""
+    folder = keep(talk)
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(folder.parent))
+    assert len(open_history(f"~/{folder.name}").turns) == 2
+
+
 def test_a_conversation_is_followed(talk: Any, tmp_path: Path) -> None:
     """What was so far and what comes later is all in the file, each event once, as soon as it has come."""
     recorder = Recorder(Writer(tmp_path / "talk", talk.header), talk.log, talk.tape)

@@ -79,6 +79,22 @@ def test_blocked(rt_cassette):
     outcome(run).assert_outcomes(passed=1)
 
 
+def test_classes_have_cassettes_of_their_own(run: pytest.Pytester) -> None:
+    """Tests of one name in two classes do not play each other's conversation."""
+    run.makepyfile(
+        test_talk="""
+class TestTea:
+    def test_ask(self, rt_cassette):
+        assert rt_cassette.folder.name == "TestTea-test_ask.cassette"
+
+class TestCake:
+    def test_ask(self, rt_cassette):
+        assert rt_cassette.folder.name == "TestCake-test_ask.cassette"
+"""
+    )
+    outcome(run).assert_outcomes(passed=2)
+
+
 def test_an_unknown_mode_is_refused(run: pytest.Pytester) -> None:
     """By pytest itself, with the modes there are."""
     result = outcome(run, "--rt-record=often")

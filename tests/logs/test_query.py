@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,6 +62,13 @@ def test_folders_can_be_given(root: Path) -> None:
     assert rt.sql(count, folders=[first, second, root]).n[0] == 3
     with pytest.raises(ConfigError, match="no saved conversation"):
         rt.sql(count, folders=first / "audio")
+
+
+def test_a_session_saved_many_times_is_many(root: Path, tmp_path: Path) -> None:
+    """Folders of one name are told apart, too: no row is joined to another copy's."""
+    kept = next(path for path in root.iterdir() if path.is_dir())
+    copies = [shutil.copytree(kept, tmp_path / day / "talk") for day in ("mon", "tue", "wed")]
+    assert rt.sql("select count(distinct session_id) as n from sessions", folders=copies).n[0] == 3
 
 
 def test_without_sessions_there_are_empty_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

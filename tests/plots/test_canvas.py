@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import pickle
 import warnings
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from realtime_nb import plots
 from realtime_nb.audio import Audio
+from realtime_nb.errors import ConfigError
+from realtime_nb.plots.accessor import PlotAccessor
 from realtime_nb.plots.palette import DARK
 
 TONE = Audio.tone(440, 0.2)
@@ -30,6 +35,39 @@ def test_a_plot_makes_its_own_figure() -> None:
     """Without Axes there is a figure of the size that was asked for."""
     ax = plots.waveform(TONE, figsize=(5, 2))
     assert tuple(ax.figure.get_size_inches()) == (5, 2)
+
+
+@pytest.mark.parametrize("projection", ["polar", "3d"])
+def test_axes_without_x_and_y_are_refused(projection: str) -> None:
+    """Nothing is drawn on them."""
+    ax = Figure().add_subplot(projection=projection)
+    with pytest.raises(ConfigError, match=projection):
+        plots.waveform(TONE, ax=ax)
+    assert not ax.has_data()
+
+
+@pytest.mark.parametrize("name", ["timeline", "tokens", "cost", "latency", "context", "rate_limits"])
+def test_a_figure_can_be_pickled(session: Any, name: str) -> None:
+    """As every figure of matplotlib; it looks the same afterwards."""
+    figure = getattr(PlotAccessor(session), name)().figure
+    again = pickle.loads(pickle.dumps(figure))  # noqa: S301 - our own bytes
+    assert again._repr_png_() == figure._repr_png_()
+
+
+@pytest.mark.parametrize("name", ["timeline", "cost", "latency"])
+def test_no_word_goes_to_latex(session: Any, name: str) -> None:
+    """Where a notebook sets its own plots with it, too: what was said, prices and shares are not its language."""
+    with mpl.rc_context({"text.usetex": True}):
+        ax = getattr(PlotAccessor(session), name)()
+        ax._repr_png_()
+    assert not any(text.get_usetex() for text in ax.figure.findobj(Text))
+
+
+def test_a_notebooks_own_grid_is_not_drawn_over_a_plot() -> None:
+    """Many styles have one; over a spectrogram its rules look like silence."""
+    plain = plots.spectrogram(TONE)._repr_png_()
+    with mpl.rc_context({"axes.grid": True}):
+        assert plots.spectrogram(TONE)._repr_png_() == plain
 
 
 def test_a_plot_fits_a_subfigure() -> None:

@@ -80,6 +80,16 @@ def test_a_wait_goes_on_while_functions_are_called(talk: Any) -> None:
     assert line.waits.end_s[2] == pytest.approx(question + 1.9 + talk.turns["first_audio_ms"][3] / 1000)
 
 
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_reply_that_never_came_leaves_no_wait_to_the_next(talk: Any, status: str) -> None:
+    """Who asks again minutes later has waited for that answer only."""
+    turns = talk.turns.copy()
+    turns.loc[0, "status"] = status
+    turns.loc[0, ["first_text_ms", "first_audio_ms", "output_s"]] = np.nan
+    line, whole = (time_line(talk.history, rows, talk.events) for rows in (turns, talk.turns))
+    assert line.waits.start_s.tolist() == whole.waits.start_s[1:].tolist()
+
+
 def test_voice_activity_is_on_the_wires_time_line(talk: Any) -> None:
     """A span ends when the server said so and is as long as it said, padding and silence included."""
     line = time_line(talk.history, talk.turns, talk.events)

@@ -87,6 +87,14 @@ def test_replies_of_one_length_are_drawn(talk: Any) -> None:
     assert plots.latency(turns)._repr_png_()
 
 
+def test_replies_of_nearly_one_length_are_drawn(talk: Any) -> None:
+    """Times of a clock that was played again differ in the last bits: no bins fit between them."""
+    turns = pd.concat([talk.turns] * 3).assign(first_text_ms=500.0, first_audio_ms=700.0)
+    turns["total_ms"] = 900 + np.arange(len(turns)) * 2e-13
+    assert turns["total_ms"].min() < turns["total_ms"].max()
+    assert plots.latency(turns)._repr_png_()
+
+
 def test_nothing_yet_says_what_to_do(nothing: Any) -> None:
     """An empty frame gives an empty plot with a line that changes that."""
     assert "no turns yet" in [text.get_text() for text in plots.latency(nothing.turns).texts]

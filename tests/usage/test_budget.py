@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import copy
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -164,3 +167,11 @@ def test_the_capped_session_never_passes_its_budget(budget: float, said: list[tu
         guard.settle(heard(text, audio, 0, length))
         audio += length
     assert guard.spent_usd <= budget + 1e-9
+
+
+@pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301 - our own bytes
+def test_the_error_keeps_its_sums_on_its_way_out_of_another_process(again: Callable[[Any], Any]) -> None:
+    """A pool of processes breaks by an error that cannot be made again."""
+    error = BudgetExceeded("too much", spent_usd=1.0, next_usd=2.0, budget_usd=2.5, hint="wait")
+    assert str(again(error)) == str(error)
+    assert vars(again(error)) == vars(error)
