@@ -11,6 +11,7 @@ import numpy as np
 from realtime_nb.audio import Audio
 from realtime_nb.audio.pcm import Samples
 from realtime_nb.portal import call_on, portal
+from realtime_nb.session.actor import ANSWER_S
 from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 
 __all__ = ["DialledCall", "dial"]
@@ -79,7 +80,7 @@ class DialledCall:
 
         call_on(self._loop, speak())
 
-    def hear(self, *, quiet_s: float = QUIET_S, timeout_s: float = 30.0) -> Audio:
+    def hear(self, *, quiet_s: float = QUIET_S, timeout_s: float = ANSWER_S) -> Audio:
         """Wait until the other end has spoken and fallen silent.
 
         Parameters
@@ -112,8 +113,12 @@ class DialledCall:
             return (quiet is not None and quiet >= quiet_s * RATE) or not self.is_up
 
         async def listen() -> None:
-            async with asyncio.timeout(timeout_s):
-                await self._line.until(spoken)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._line.until(spoken)
+            except TimeoutError:
+                what = "said nothing" if quiet is None else "not fallen silent"
+                raise TimeoutError(f"waited {timeout_s:g} s; the other end has {what}") from None
 
         call_on(self._loop, listen())
         self._read = len(self._line.heard)

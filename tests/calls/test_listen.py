@@ -341,6 +341,8 @@ def test_connecting_to_a_sip_address_places_a_call() -> None:
         assert serving.sip is not None
         with rt.connect(f"sip:bob@127.0.0.1:{serving.sip[1]}") as call:
             assert call.is_up
+            with pytest.raises(TimeoutError, match="said nothing"):
+                call.hear(timeout_s=0.05)
             call.say(SPEECH)
             answer = call.hear(timeout_s=WAIT_S)
             assert answer.peak_dbfs > -20
