@@ -328,6 +328,13 @@ def test_no_words_are_told_of_items_nobody_knows(make_wire: Callable[..., Wire],
         assert not any("transcription" in name for name in types(wire.report(report)))
 
 
+def test_an_input_may_have_a_call_with_its_output(wire: Wire) -> None:
+    """A call that the conversation does not know is known by the output that follows it."""
+    items = (FunctionCall(name="f", call_id="call_1", arguments="{}"), FunctionCallOutput(call_id="call_1", output="1"))
+    wire.send(ev.ResponseCreate(response=ev.ResponseParams(conversation="none", input=items)))
+    assert [type(item) for item in wire.last(fx.Generate).request.items] == [FunctionCall, FunctionCallOutput]
+
+
 def test_two_inputs_may_name_their_items_alike(wire: Wire) -> None:
     """Each response reads what is said in its own, also when the other is over."""
     item = Message(id="question", role="user", content=(InputAudio(audio=bytes(200 * MS)),))
