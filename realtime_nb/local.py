@@ -184,6 +184,10 @@ class Engine:
             hint="realtime-nb doctor",
         )
 
+    async def ended(self) -> None:
+        """Wait until the child has ended, by whatever."""
+        await self._process.wait()
+
     async def stop(self) -> None:
         """End the child: ask by closing its standard input, then insist."""
         if self._process.stdin is not None:

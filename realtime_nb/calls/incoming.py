@@ -52,6 +52,7 @@ class IncomingCall:
             raise RemoteProtocolError(f"a webhook of an incoming call lacks {fault}") from None
         self._control = control
         self.session: Session | AsyncSession | None = None
+        self._keys = 0, ""  # of so many entries of the session's log
 
     @property
     def caller(self) -> str:
@@ -72,9 +73,11 @@ class IncomingCall:
         """The keys the caller has pressed since the call was accepted."""
         if self.session is None:
             return ""
-        entries = self.session.actor.link.log
-        events = (entries[at].event for at in range(len(entries)))
-        return "".join(one.event for one in events if isinstance(one, InputAudioBufferDtmfEventReceived))
+        known, keys = self._keys
+        entries = self.session.actor.link.log.since(known)
+        pressed = (one.event for one in entries if isinstance(one.event, InputAudioBufferDtmfEventReceived))
+        self._keys = known + len(entries), keys + "".join(key.event for key in pressed)  # at once: any thread may look
+        return self._keys[1]
 
     # ------------------------------------------------------------ what becomes of it
     def accept(self, *, model: str | None = None, log: bool = True, **config: Unpack[SessionConfig]) -> Session:

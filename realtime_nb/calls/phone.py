@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from realtime_nb.calls.control import Control
 from realtime_nb.calls.incoming import INCOMING, IncomingCall
 from realtime_nb.display import ProgressView
-from realtime_nb.errors import ConfigError, LocalProtocolError
+from realtime_nb.errors import ConfigError, LocalProtocolError, ModelError
 from realtime_nb.local import Engine, PhoneStages, start
 from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
@@ -175,6 +175,8 @@ class Phone:
         ------
         TimeoutError
             When nobody called.
+        ModelError
+            When the embedded engine has ended.
         """
         return call_on(self._loop, self._next(timeout_s))
 
@@ -183,8 +185,13 @@ class Phone:
             call = None if self._closed else await self._ringing()
         if call is None:
             self._waiting.put_nowait(None)  # whoever else waits is to know it, too
-            raise LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
+            raise self._over()
         return call
+
+    def _over(self) -> Exception:
+        if self._closed:
+            return LocalProtocolError("the phone is closed", hint="phone = rt.calls.listen()")
+        return ModelError("the local engine, which took the calls, has ended", hint='rt.calls.listen("local")')
 
     async def _ringing(self) -> IncomingCall | None:
         """The next call, those that were missed left out; None where there is none any more."""
@@ -238,6 +245,12 @@ class Phone:
     def attach(self, control: Control, engine: Engine | None = None) -> None:
         """Belong to a server."""
         self._control, self._engine = control, engine
+        if engine is not None:
+            self._watching = asyncio.run_coroutine_threadsafe(self._watch(engine), self._loop)
+
+    async def _watch(self, engine: Engine) -> None:
+        await engine.ended()
+        self._waiting.put_nowait(None)
 
     def close(self) -> None:
         """Listen no more; calls that were accepted go on, unless the embedded engine ends here, too. Idempotent."""

@@ -243,8 +243,8 @@ class TurnDetector:
             self._tape.keep(self._now_ms)  # nobody will want it: not this turn's pauses, nor the next turn
         return events
 
-    def judge(self, complete: float) -> list[TurnEvent]:
-        """Take an opinion on whether what was said up to the last :class:`Paused` is a complete turn.
+    def judge(self, complete: float, pause: Paused) -> list[TurnEvent]:
+        """Take an opinion on whether what was said up to a pause is a complete turn.
 
         It shortens the wait of ``semantic_vad``; without it, the longest wait of the eagerness holds.
 
@@ -252,6 +252,8 @@ class TurnDetector:
         ----------
         complete : float
             From 0, surely not, to 1, surely.
+        pause : Paused
+            What it is about; if the speech went on after it, the opinion is ignored.
 
         Returns
         -------
@@ -259,7 +261,7 @@ class TurnDetector:
             The turn's end, if that is reached already.
         """
         turn = self._state
-        if self._rules is None or not isinstance(turn, _Speaking) or turn.silence_ms < PAUSE_MS:
+        if self._rules is None or not isinstance(turn, _Speaking) or pause.speech_end_ms != ceil(turn.speech_end_ms):
             return []
         sure, unsure = self._rules.sure_ms, self._rules.unsure_ms
         turn.hold_ms = unsure + (sure - unsure) * min(max(complete, 0.0), 1.0)

@@ -37,6 +37,9 @@ CACHE_STEP = 64
 """Cached tokens come in multiples of this."""
 
 
+_UNREAD = (McpListTools, McpApprovalRequest, McpApprovalResponse)  # a union would be made anew for each item
+
+
 class Cost(NamedTuple):
     """Tokens by modality."""
 
@@ -73,9 +76,9 @@ def is_read(item: Item) -> bool:
     bool
         False for items in progress, cut calls, empty messages, and MCP's lists and approvals.
     """
-    if item.status == "in_progress" or isinstance(item, McpListTools | McpApprovalRequest | McpApprovalResponse):
+    if item.status == "in_progress" or isinstance(item, _UNREAD):
         return False
-    if isinstance(item, FunctionCall | McpCall):
+    if isinstance(item, (FunctionCall, McpCall)):
         return item.status != "incomplete"
     return not isinstance(item, Message) or any(_says_something(part) for part in item.content)
 
@@ -306,18 +309,17 @@ def cached_split(context: Context, prompt_tokens: int, cached_tokens: int) -> In
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:
-    total = Cost()
-    for cost in costs:
-        total = total.plus(cost)
-    return total
+    return Cost(*map(sum, zip(*costs, strict=True)))
 
 
 def _prefix(costs: Iterable[Cost], budget: int) -> Cost:
-    spent = Cost()
+    spent = []
     for cost in costs:
-        taken = []
-        for tokens in cost:
-            taken.append(min(tokens, budget))
-            budget -= taken[-1]
-        spent = spent.plus(Cost(*taken))
-    return spent
+        if cost.total > budget:
+            text = min(cost.text, budget)
+            audio = min(cost.audio, budget - text)
+            spent.append(Cost(text, audio, budget - text - audio))
+            break
+        spent.append(cost)
+        budget -= cost.total
+    return _sum(spent)

@@ -41,7 +41,7 @@ class Conversation:
         self.id = id
         self._order: list[str] = []
         self._items: dict[str, Item] = {}
-        self._sounds: dict[tuple[str, int], Ledger] = {}
+        self._sounds: dict[str, dict[int, Ledger]] = {}  # by item, then by part
         self._calls: dict[str, str] = {}
 
     # ------------------------------------------------------------ looking
@@ -117,12 +117,11 @@ class Conversation:
         self._order.remove(item_id)
         if isinstance(item, FunctionCall):
             self._calls.pop(item.call_id, None)
-        for key in [key for key in self._sounds if key[0] == item_id]:
-            del self._sounds[key]
+        self._sounds.pop(item_id, None)
 
     def truncate(self, item_id: str, content_index: int, end_ms: int) -> None:
         """Forget what was not heard of a spoken reply: its sound, and the words of that sound."""
-        if ledger := self._sounds.get((item_id, content_index)):
+        if ledger := self.sound(item_id, content_index):
             ledger.cut(end_ms)
             self.put(with_transcript(self._items[item_id], content_index, ledger.transcript))
 
@@ -144,11 +143,11 @@ class Conversation:
         Ledger
             Where to put them.
         """
-        return self._sounds.setdefault((item_id, content_index), Ledger(fmt))
+        return self._sounds.setdefault(item_id, {}).setdefault(content_index, Ledger(fmt))
 
     def sound(self, item_id: str, content_index: int) -> Ledger | None:
         """Give the sound of a part, if any is kept."""
-        return self._sounds.get((item_id, content_index))
+        return self._sounds.get(item_id, {}).get(content_index)
 
     def whole(self, item_id: str) -> Item:
         """Give an item with its audio bytes, as ``conversation.item.retrieved`` carries it.
@@ -168,7 +167,7 @@ class Conversation:
             return item
         content = list(item.content)
         for index, part in enumerate(content):
-            ledger = self._sounds.get((item_id, index))
+            ledger = self.sound(item_id, index)
             if ledger is not None and isinstance(part, InputAudio | OutputAudio):
                 content[index] = replace(part, audio=ledger.audio)
         return replace(item, content=tuple(content))
@@ -176,6 +175,5 @@ class Conversation:
     def adopt(self, other: Conversation, item_id: str) -> None:
         """Put in an item of another conversation, sharing its sound."""
         self.insert(other[item_id])
-        for key, ledger in other._sounds.items():
-            if key[0] == item_id:
-                self._sounds[key] = ledger
+        if item_id in other._sounds:
+            self._sounds[item_id] = dict(other._sounds[item_id])

@@ -147,7 +147,7 @@ class Hearing:
     def _take(self, events: list[TurnEvent]) -> None:
         for event in events:
             if isinstance(event, Paused):
-                self._scribe.guess(event, self._reduction, then=partial(self._judge, self._listen(event)))
+                self._scribe.guess(event, self._reduction, then=partial(self._judge, event, self._listen(event)))
             elif isinstance(event, Resumed):
                 self._scribe.drop_guess()
             else:
@@ -162,10 +162,10 @@ class Hearing:
             return self._judges.submit(_voice, ending, pause)
         return None
 
-    def _judge(self, listening: Future[float | None] | None, heard: Transcription) -> None:
+    def _judge(self, pause: Paused, listening: Future[float | None] | None, heard: Transcription) -> None:
         """Tell the detector, for its semantic turns, how complete the words are and the voice sounds."""
         complete = combined(completeness(heard.text), None if listening is None else listening.result())
-        self._lane.add(lambda: self._take(self._detector.judge(complete)))
+        self._lane.add(lambda: self._take(self._detector.judge(complete, pause)))
 
 
 def _voice(ending: TurnEnd, pause: Paused) -> float | None:

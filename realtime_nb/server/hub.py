@@ -51,6 +51,7 @@ class Hub:
         self.calls = Calls()
         self.started_at = int(time.time())
         self._live: dict[str, LiveSession] = {}
+        self._due: set[str] = set()  # names of calls that are about to begin a session
         self._rate = rate
 
     @property
@@ -60,8 +61,8 @@ class Hub:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many sessions as there may be."""
-        return self.sessions >= self.options.sessions
+        """Whether there are as many sessions, with those that calls are about to begin, as there may be."""
+        return self.sessions + len(self._due) >= self.options.sessions
 
     @property
     def sessions(self) -> int:
@@ -83,9 +84,18 @@ class Hub:
         """
         return self._live.get(name)
 
+    def expect(self, name: str) -> None:
+        """Keep a place for the session of that name, until it begins or is expected no more."""
+        self._due.add(name)
+
+    def expect_no_more(self, name: str) -> None:
+        """Give the place back that was kept for a session, if it is kept."""
+        self._due.discard(name)
+
     @contextlib.contextmanager
     def hosting(self, live: LiveSession) -> Iterator[None]:
         """Count a session among those that are here, and let others find it, while the block lasts."""
+        self.expect_no_more(live.name)
         self._live[live.name] = live
         self.meter.opened.inc()
         self.meter.sessions.set(self.sessions)

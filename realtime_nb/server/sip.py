@@ -201,12 +201,6 @@ class Phone:
             self._do(self._agent.receive(data, path, self._loop.time()))
 
     # ------------------------------------------------------------ for its calls
-    @property
-    def is_full(self) -> bool:
-        """Whether there are as many sessions, with those that calls are about to begin, as there may be."""
-        due = sum(call.is_taken and self.hub.find(name) is None for name, call in self._calls.items())
-        return self.hub.sessions + due >= self.hub.options.sessions
-
     def accept(self, call: str, host: str, port: int) -> None:
         """Take a call, its RTP at that port."""
         self._do(self._agent.accept(call, host, port, self._loop.time()))

@@ -54,7 +54,7 @@ class SipCall:
     async def _decide(self) -> None:
         webhook = self._phone.options.webhook
         if webhook is None:
-            if self._phone.is_full:
+            if self._phone.hub.is_full:
                 self.reject(486)
             else:
                 await self.accept({"type": "realtime"})
@@ -67,10 +67,11 @@ class SipCall:
         """Take it, with a session of these settings."""
         self._check_ringing()
         hub = self._phone.hub
-        if self._phone.is_full:
+        if hub.is_full:
             raise unfit(f"This server serves {hub.options.sessions} sessions at once, and all are taken.")
         settings = self._settings(session)
         self._state = "accepting"
+        hub.expect(self.name)
         local = self._invited.path.local[0]
         try:
             media = await open_media(local, silence_s=self._phone.options.silence_s, on_silence=self._silent)
@@ -122,11 +123,6 @@ class SipCall:
         """End it, whatever state it is in."""
         self._phone.hang_up(self.name, UNAVAILABLE)
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether it has a session, or is about to."""
-        return self._state in {"accepting", "up"}
-
     def _check_ringing(self) -> None:
         if self._state != "ringing":
             raise unfit("The call does not ring any more; it was decided already.")
@@ -159,6 +155,7 @@ class SipCall:
     def over(self) -> None:
         """End what served it."""
         self._state = "over"
+        self._phone.hub.expect_no_more(self.name)
         if self._media is not None:
             self._media.close()
         if self._live is not None:

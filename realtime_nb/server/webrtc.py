@@ -66,13 +66,12 @@ class WebRtc:
 
     @property
     def _is_full(self) -> bool:
-        """Whether there are as many calls, or as many sessions with those that calls are about to begin, as may be."""
-        hub = self._hub
-        due = sum(hub.find(call.name) is None for call in self._calls)
-        return len(self._calls) >= hub.options.rtc_calls or hub.sessions + due >= hub.options.sessions
+        """Whether there are as many calls, or as many sessions, as there may be."""
+        return len(self._calls) >= self._hub.options.rtc_calls or self._hub.is_full
 
     async def _answer(self, call: RtcCall, offer: Offer, settings: AnySession) -> Response:
         self._calls.add(call)
+        self._hub.expect(call.name)
         self._hub.calls.add(call)
         try:
             described = await call.answer(offer.sdp, settings)
@@ -83,6 +82,7 @@ class WebRtc:
 
     def _over(self, call: RtcCall) -> None:
         self._calls.discard(call)
+        self._hub.expect_no_more(call.name)
         self._hub.calls.remove(call.name)
 
     def _settings(self, request: Request, offer: Offer) -> AnySession:

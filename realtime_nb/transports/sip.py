@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from realtime_nb.audio.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
-from realtime_nb.audio.pcm import Samples
+from realtime_nb.audio.pcm import Samples, decode_pcm16, encode_pcm16
 from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed
 from realtime_nb.wire.rtp.line import Heard, Key, Line
 from realtime_nb.wire.sdp import Codec, Media
@@ -56,7 +56,7 @@ class PhoneLine:
         self._closers: list[Callable[[], object]] = [rtp.close]
         self._call = ""
         self._line: Line | None = None
-        self._to_say = bytearray()
+        self._to_say = bytearray()  # 16 bits a sample: which codec it goes out in is known when it does
         self._said_at = 0
         self._wake: asyncio.TimerHandle | None = None
         self._beat_at: asyncio.TimerHandle | None = None
@@ -114,7 +114,7 @@ class PhoneLine:
     def say(self, samples: Samples) -> int:
         """Say this after what waits already; gives the mark that :meth:`said` waits for."""
         self.check()
-        self._to_say += _ENCODE[self._codec](samples)
+        self._to_say += encode_pcm16(samples)
         return self._said_at + len(self._to_say)
 
     async def said(self, mark: int) -> None:
@@ -132,12 +132,12 @@ class PhoneLine:
         return "PCMU" if self._line is None else self._line.remote.codec
 
     def _speak(self, size: int) -> bytes:
-        piece = bytes(self._to_say[:size])
-        del self._to_say[:size]
+        piece = bytes(self._to_say[: 2 * size])
+        del self._to_say[: len(piece)]
         self._said_at += len(piece)
         if piece and not self._to_say:
             self._changed.set()
-        return piece
+        return _ENCODE[self._codec](decode_pcm16(piece))
 
     def sound(self, data: bytes, source: sip.Endpoint) -> None:
         """Take an RTP packet."""

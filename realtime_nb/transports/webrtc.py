@@ -32,6 +32,8 @@ TAIL_S = 0.15
 """How long sound may be on its way when the server says that it has sent all."""
 UNHEARD_S = 3.0
 """How long an answer that is done may take to begin to sound; then it is taken as it is."""
+HELD_UP_S = 5.0
+"""How long this loop may stand still before its time is lost; what a microphone heard meanwhile goes out at once."""
 TAKEN_S = 5.0
 """How long the server may take to say that it has what went by the sideband."""
 BOUNDARY = "realtime-nb-call"
@@ -74,7 +76,7 @@ class WebRtcTransport:
         self._channel.attach(self._peer.createDataChannel(EVENTS))
         self._peer.on("track", self._has_track)
         self._peer.on("connectionstatechange", self._look)
-        self._peer.addTrack(Voice(self._said.pull))
+        self._peer.addTrack(Voice(self._said.pull, late_s=HELD_UP_S))
         hosts = ("127.0.0.1",) if is_loopback(self._url) else None
         answer = await self._ask(await offer(self._peer, hosts), timeout_s)
         self.call_id = answer.location.rpartition("/")[2]

@@ -19,7 +19,7 @@ FRAME_BYTES = RATE * FRAME_MS // 1000 * 2
 LEAD_MS = 2
 """Silence before the first frame: the encoder's resampler is that much ahead, and never waits for a next frame."""
 LATE_S = 0.2
-"""How far behind its clock a stream may fall before the time is given up; what is less is caught up with."""
+"""So far behind its clock a stream may fall by default."""
 _TIME_BASE = fractions.Fraction(1, RATE)
 
 
@@ -30,13 +30,16 @@ class Voice(MediaStreamTrack):
     ----------
     pull : callable
         Given a number of milliseconds, gives PCM16 at 24 kHz; shorter or nothing is silence.
+    late_s : float
+        How far behind its clock it may fall before the time is given up; what is less is caught up with.
     """
 
     kind = "audio"
 
-    def __init__(self, pull: Callable[[int], bytes]) -> None:
+    def __init__(self, pull: Callable[[int], bytes], *, late_s: float = LATE_S) -> None:
         super().__init__()
         self._pull = pull
+        self._late_s = late_s
         self._clock = asyncio.get_running_loop().time
         self._due: float | None = None
         self._sent = 0
@@ -55,7 +58,7 @@ class Voice(MediaStreamTrack):
             self._due = now
             return RATE * LEAD_MS // 1000 * 2
         self._due += FRAME_MS / 1000
-        if now - self._due > LATE_S:
+        if now - self._due > self._late_s:
             self._due = now
         await asyncio.sleep(max(0.0, self._due - now))
         return 0

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,14 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb import local
+from realtime_nb.calls.control import Control
 from realtime_nb.calls.dialled import DialledCall, dial
+from realtime_nb.calls.incoming import IncomingCall
 from realtime_nb.calls.phone import Phone, listen, receive
 from realtime_nb.engine.base import ChatRequest
-from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed, LocalProtocolError, ServerError
+from realtime_nb.errors import ConfigError, ConnectError, ConnectionClosed, LocalProtocolError, ModelError, ServerError
+from realtime_nb.history.log import EventLog
+from realtime_nb.protocol.events import InputAudioBufferDtmfEventReceived
 from realtime_nb.secret import Secret
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions, Webhook
@@ -148,6 +153,42 @@ def test_a_call_is_answered_in_a_coroutine(desk: tuple[Phone, Serving]) -> None:
     until(lambda: incoming.keys == "1")
     call.hang_up()
     until(lambda: "closed" in repr(session))
+
+
+def test_looking_for_keys_reads_only_what_is_new() -> None:
+    """A program that looks ten times a second reads an hour's log once, and not at each look."""
+    read: list[Any] = []
+
+    class Log(EventLog):
+        def since(self, position: int) -> Any:
+            found = super().since(position)
+            read.extend(found)
+            return found
+
+    incoming, log = IncomingCall(Control("ws://127.0.0.1", {}, None, None), {"data": {"call_id": "rtc_1"}}), Log()
+    incoming.session = SimpleNamespace(actor=SimpleNamespace(link=SimpleNamespace(log=log)))  # type: ignore[assignment]
+    for key in "7#":
+        log.append("received", InputAudioBufferDtmfEventReceived(event=key, received_at=0), 0.0, 0)
+        assert incoming.keys == incoming.keys
+    assert (incoming.keys, len(read)) == ("7#", 2)
+
+
+def test_who_waits_for_a_call_hears_that_the_engine_has_ended() -> None:
+    """Nobody would ever call."""
+
+    class Engine:
+        async def ended(self) -> None:
+            """Be dead."""
+
+        async def stop(self) -> None:
+            """Be dead."""
+
+    with Phone(Secret(SECRET), "127.0.0.1", 0) as phone:
+        phone.attach(Control("ws://127.0.0.1", {}, None, None), Engine())  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match="has ended"):
+            phone.wait(WAIT_S)
+        with pytest.raises(ModelError, match="has ended"):
+            next(iter(phone))
 
 
 def test_a_call_is_refused_in_a_cell(desk: tuple[Phone, Serving]) -> None:

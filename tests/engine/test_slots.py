@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_nb.engine.slots import LONGEST, SNAPSHOTS, Slots
+from realtime_nb.engine.slots import LONGEST, SNAPSHOTS, Slots, _common
 
 FRAME = "how to talk, and worked examples " * 10
 
@@ -23,6 +23,14 @@ class Talk:
         place = self.slots.take(self.text)
         self.slots.give_back(place)
         return place.index
+
+
+@given(st.text("ab", max_size=20), st.text("ab", max_size=20))
+def test_what_two_prompts_have_in_common_is_their_beginning(one: str, other: str) -> None:
+    """Whatever comes after the first difference."""
+    same = _common(one, other)
+    assert one[:same] == other[:same]
+    assert min(len(one), len(other)) == same or one[same] != other[same]
 
 
 def test_a_conversation_goes_where_it_was() -> None:

@@ -52,6 +52,11 @@ def spans(events: Iterable[TurnEvent]) -> list[int]:
     ]
 
 
+def pauses(events: Iterable[TurnEvent]) -> list[Paused]:
+    """Each pause."""
+    return [event for event in events if isinstance(event, Paused)]
+
+
 def detector(detection: TurnDetection | None = ServerVad()) -> TurnDetector:  # noqa: B008 - a frozen value
     """A detector that takes what is loud for speech."""
     return TurnDetector(StubVad(), detection)
@@ -237,8 +242,8 @@ def test_noise_reduction_that_changes_within_a_turn_does_not_lose_it(pause_ms: i
 def test_a_turn_ends_the_sooner_the_more_complete_it_is(eagerness: str, complete: float) -> None:
     """From the eagerness' shortest to its longest silence, by the opinion on the words."""
     listening = detector(SemanticVad(eagerness=eagerness))  # type: ignore[arg-type]  # one of its own words
-    hear(listening, sound(500, 500, turns.PAUSE_MS + 2 * FRAME_MS))
-    events = listening.judge(complete)
+    pause = pauses(hear(listening, sound(500, 500, turns.PAUSE_MS + 2 * FRAME_MS)))[-1]
+    events = listening.judge(complete, pause)
     (stop,) = spans(events + hear(listening, sound(9000)))
     sure, unsure = turns.SEMANTIC_WAIT_MS[eagerness]
     assert abs(stop - (1000 + (sure if complete else unsure))) <= FRAME_MS
@@ -253,17 +258,25 @@ def test_without_an_opinion_the_longest_wait_holds() -> None:
 def test_an_opinion_that_comes_late_ends_the_turn_at_once() -> None:
     """The silence it asks for may be over already."""
     listening = detector(SemanticVad(eagerness="auto"))
-    hear(listening, sound(500, 500, 1500))
-    assert len(listening.judge(1.0)) == 1
-    assert listening.judge(1.0) == []
+    (pause,) = pauses(hear(listening, sound(500, 500, 1500)))
+    assert len(listening.judge(1.0, pause)) == 1
+    assert listening.judge(1.0, pause) == []
 
 
 def test_an_opinion_on_a_pause_that_is_over_is_ignored() -> None:
     """The speech went on: it was about less than was said."""
     listening = detector(SemanticVad())
-    hear(listening, sound(500, 500, 100, 300))
-    assert listening.judge(1.0) == []
+    (pause,) = pauses(hear(listening, sound(500, 500, 100, 300)))
+    assert listening.judge(1.0, pause) == []
     assert spans(hear(listening, sound(1000))) == []
+
+
+def test_an_opinion_on_a_pause_does_not_reach_the_next_one() -> None:
+    """It comes when the ears, which were behind, have heard speech and a new pause."""
+    listening = detector(SemanticVad())
+    before, now = pauses(hear(listening, sound(500, 500, 100, 300, 500)))
+    assert listening.judge(1.0, before) == []
+    assert len(listening.judge(1.0, now)) == 1
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=12))

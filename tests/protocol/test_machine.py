@@ -294,7 +294,7 @@ class Machine(RuleBasedStateMachine):
     @rule(ago=st.integers(0, 300))
     def hears_speech(self, ago: int) -> None:
         """The detector hears speech."""
-        self.spoken_from = max(0, self.clock_ms - ago)
+        self.spoken_from = max(self.used_ms, self.clock_ms - ago)
         self.report(fx.SpeechStarted(self.spoken_from))
 
     @precondition(lambda self: self.vad and self.spoken_from is not None)

@@ -19,6 +19,7 @@ from realtime_nb.protocol.items import (
     ItemReference,
     Message,
     OutputText,
+    text_of,
 )
 from realtime_nb.protocol.session_config import (
     Audio,
@@ -155,6 +156,14 @@ def test_a_cut_call_is_not_read(wire: Wire) -> None:
     assert (response.status, response.status_details.reason) == ("incomplete", "max_output_tokens")
     assert (response.output[0].status, response.output[0].arguments) == ("incomplete", '{"a":')
     wire.send(ev.ResponseCreate())
+    assert wire.last(fx.Generate).request.items == ()
+
+
+def test_an_output_whose_call_was_deleted_is_not_read(wire: Wire) -> None:
+    """A brain may refuse a tool's answer that nobody asked for."""
+    wire.send(ev.ConversationItemCreate(item=FunctionCall(id="asked", name="f", call_id="call_1", arguments="{}")))
+    wire.send(ev.ConversationItemCreate(item=FunctionCallOutput(call_id="call_1", output="1")))
+    wire.send(ev.ConversationItemDelete(item_id="asked"), ev.ResponseCreate())
     assert wire.last(fx.Generate).request.items == ()
 
 
@@ -317,6 +326,24 @@ def test_no_words_are_told_of_items_nobody_knows(make_wire: Callable[..., Wire],
         params = ev.ResponseParams(conversation="none", input=(item, item, message))
         wire.send(ev.ResponseCreate(response=params))
         assert not any("transcription" in name for name in types(wire.report(report)))
+
+
+def test_an_input_may_have_a_call_with_its_output(wire: Wire) -> None:
+    """A call that the conversation does not know is known by the output that follows it."""
+    items = (FunctionCall(name="f", call_id="call_1", arguments="{}"), FunctionCallOutput(call_id="call_1", output="1"))
+    wire.send(ev.ResponseCreate(response=ev.ResponseParams(conversation="none", input=items)))
+    assert [type(item) for item in wire.last(fx.Generate).request.items] == [FunctionCall, FunctionCallOutput]
+
+
+def test_two_inputs_may_name_their_items_alike(wire: Wire) -> None:
+    """Each response reads what is said in its own, also when the other is over."""
+    item = Message(id="question", role="user", content=(InputAudio(audio=bytes(200 * MS)),))
+    asked = ev.ResponseCreate(response=ev.ResponseParams(conversation="none", input=(item,)))
+    wire.send(asked, asked)
+    first, second = (each.item_id for each in wire.asked if isinstance(each, fx.Transcribe))
+    wire.report(fx.Transcribed(first, "One?"), fx.Generated("resp_1", "stop"), fx.Transcribed(second, "Two?"))
+    read = [each.request.items for each in wire.asked if isinstance(each, fx.Generate)]
+    assert [[text_of(item) for item in items] for items in read] == [["One?"], ["Two?"]]
 
 
 def test_a_failure_nobody_reads_about(wire: Wire) -> None:

@@ -218,6 +218,28 @@ def test_reports_of_a_detector_that_is_off(make_wire: Callable[..., Wire]) -> No
 
 
 # ---------------------------------------------------------------- barge-in
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        (ev.InputAudioBufferClear(),),
+        (ev.InputAudioBufferCommit(),),
+        tuple(
+            ev.SessionUpdate(session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+            for detection in (None, {"type": "server_vad"})
+        ),
+    ],
+    ids=["cleared", "committed", "off and on"],
+)
+def test_a_late_report_of_speech_that_is_forgotten(
+    wire: Wire, types: Types, forgotten: tuple[ev.ClientEvent, ...]
+) -> None:
+    """The detector, which began afresh, would never tell its end; what it hears from there on is speech."""
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(1_000 * MS)), *forgotten)
+    assert wire.report(fx.SpeechStarted(300)) == []
+    wire.send(ev.InputAudioBufferAppend(audio=bytes(1_000 * MS)))
+    assert types(wire.report(fx.SpeechStarted(1_000))) == ["input_audio_buffer.speech_started"]
+
+
 def test_barge_in(wire: Wire, types: Types) -> None:
     """Speech stops the response: all that is open is closed, incomplete, then it is done, cancelled."""
     wire.send(ev.ResponseCreate())

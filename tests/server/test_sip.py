@@ -8,8 +8,10 @@ import errno
 import itertools
 import random
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from realtime_nb.server.command import parse_options
 from realtime_nb.server.options import ServerOptions
 from realtime_nb.server.phone_options import PhoneOptions, Webhook
 from realtime_nb.server.sip import Phone, bind_phone
+from realtime_nb.server.sip_media import open_media
 from realtime_nb.testing.stages import StubTts, stub_engine, stub_speech
 from realtime_nb.transports.sip import RATE, PhoneLine, joined, open_line
 from realtime_nb.wire.sdp import write_offer
@@ -247,6 +250,28 @@ def test_calls_at_the_same_moment_share_what_is_left(serve: Any) -> None:
             assert isinstance(answer, Response)
             told |= {answer.call_id: answer.status} if answer.status >= 200 else {}
     assert sorted(told.values()) == [200, 486, 486, 486, 486, 486]
+
+
+def test_a_call_that_is_about_to_begin_has_its_place(serve: Any, dial: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session by another way that comes meanwhile does not take it."""
+    serving = serve(ServerOptions(sessions=1, phone=PhoneOptions(port=0)))
+    beginning, go_on = threading.Event(), threading.Event()
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        beginning.set()
+        await asyncio.to_thread(go_on.wait, WAIT_S)
+        return await open_media(*args, **options)
+
+    monkeypatch.setattr("realtime_nb.server.sip_call.open_media", slow)
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(call, serving, lambda line: line.until(lambda: len(line.heard) > 3))
+        assert beginning.wait(WAIT_S)
+        late = dial(serving)
+        assert late.closed()[0] == 1013
+        go_on.set()
+        heard.result()
+    assert settled(serving)
+    assert not serving.hub.is_full
 
 
 def test_messages_beyond_the_rate_are_not_read_and_calls_beyond_the_cap_refused(serve: Any) -> None:

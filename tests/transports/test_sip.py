@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
+from realtime_nb.audio.g711 import encode_alaw
 from realtime_nb.errors import ConnectError, ConnectionClosed
 from realtime_nb.transports import sip as telephone
 from realtime_nb.transports.sip import PhoneLine, open_line
@@ -100,6 +103,20 @@ def test_a_call_to_who_is_gone_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
         await line.until(lambda: line.ended is not None)
         with pytest.raises(ConnectionClosed, match="the other end is gone"):
             line.check()
+
+    calling(use)
+
+
+def test_what_waits_to_be_said_goes_out_in_the_codec_that_holds_then() -> None:
+    """The other end may agree on another one in the middle of it."""
+
+    async def use(line: PhoneLine, _bob: Bob) -> None:
+        samples = np.full(1_600, 0.25, np.float32)
+        mark = line.say(samples)
+        assert line._line is not None
+        line._agree(replace(line._line.remote, codec="PCMA", payload_type=8))
+        assert line._speak(160) == encode_alaw(samples[:160])
+        await line.said(mark)
 
     calling(use)
 

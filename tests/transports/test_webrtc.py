@@ -28,10 +28,11 @@ from realtime_nb.server.thread import Serving, serve_in_thread
 from realtime_nb.session.page_call import PageCall
 from realtime_nb.testing.stages import StubAsr, StubTts, stub_engine, stub_speech
 from realtime_nb.transports.addresses import sideband_url
-from realtime_nb.transports.webrtc import WebRtcTransport, open_webrtc
+from realtime_nb.transports.webrtc import HELD_UP_S, WebRtcTransport, open_webrtc
 from realtime_nb.transports.webrtc_heard import Heard
 from realtime_nb.transports.webrtc_said import Said
 from realtime_nb.webrtc import MAX_MESSAGE_BYTES
+from realtime_nb.webrtc.sound import Voice
 
 if TYPE_CHECKING:
     from realtime_nb.engine.build import Engine
@@ -165,6 +166,31 @@ def test_sound_goes_out_with_silence_between_and_keeps_its_place() -> None:
     assert [said.place(ms) for ms in (50, 100, 150, 220, 299, 300, 310)] == [0, 0, 50, 100, 100, 100, 110]
     said.clear()
     assert said.pull(20) == b""
+
+
+def test_a_microphone_is_not_later_after_the_loop_stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it heard meanwhile goes out at once: else each standstill made the rest of the call that much later."""
+    now_s, heard_ms = 0.0, 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    async def talk() -> float:
+        nonlocal now_s, heard_ms
+        said = Said()
+        voice = Voice(said.pull, late_s=HELD_UP_S)
+        voice._clock = lambda: now_s
+        with monkeypatch.context() as patched:
+            patched.setattr("realtime_nb.webrtc.sound.asyncio.sleep", sleep)
+            for frame in range(250):
+                now_s += 1.0 * (frame in {50, 100})
+                said.append(bytes(48 * (int(now_s * 1000) - heard_ms)))
+                heard_ms = int(now_s * 1000)
+                await voice.recv()
+        return len(said._waiting) / 48
+
+    assert asyncio.run(talk()) <= 20
 
 
 def test_a_telephone_s_format_goes_out_as_24_khz() -> None:

@@ -28,6 +28,9 @@ from .transcripts import Transcripts
 
 __all__ = ["Ears"]
 
+ROUNDING_MS = 1
+"""The detector reports whole milliseconds, and adds the time up by itself."""
+
 
 class Ears:
     """What the session hears.
@@ -56,6 +59,7 @@ class Ears:
         self._quiet = quiet
         self._buffer = Buffer(state.session.audio.input.format)
         self._speech_start_ms = 0.0
+        self._afresh_ms = 0.0  # where the detector began afresh: its late report of speech before that is of no speech
 
     # ------------------------------------------------------------ asked for
     def append(self, event: InputAudioBufferAppend) -> None:
@@ -101,9 +105,13 @@ class Ears:
         self._state.send(InputAudioBufferCleared())
 
     def _forget_speech(self) -> None:
-        self._state.speech = None
+        self._begin_afresh()
         if self._state.turn_detection is not None:
             self._state.do(ForgetAudio())
+
+    def _begin_afresh(self) -> None:
+        self._state.speech = None
+        self._afresh_ms = self._buffer.end_ms
 
     def configure(self, old: AnySession) -> None:
         """Hear as the session now says. Sound of another format that is not committed yet is forgotten."""
@@ -113,8 +121,8 @@ class Ears:
                 self._forget_speech()
                 self._state.send(InputAudioBufferCleared())
             self._buffer.reformat(heard.format)
-        if heard.turn_detection is None:
-            self._state.speech = None
+        if heard.turn_detection is None or was.turn_detection is None:
+            self._begin_afresh()
         if heard.turn_detection != was.turn_detection:
             self._quiet.renew()
         if (heard.turn_detection, heard.noise_reduction) != (was.turn_detection, was.noise_reduction):
@@ -131,7 +139,7 @@ class Ears:
         A second start without a stop between (the detector began afresh) belongs to the speech that is known.
         """
         state = self._state
-        if state.turn_detection is None:
+        if state.turn_detection is None or report.audio_start_ms < self._afresh_ms - ROUNDING_MS:
             return
         if state.speech is None:
             self._quiet.disarm()

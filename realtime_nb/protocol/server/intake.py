@@ -75,7 +75,7 @@ class Intake:
             item.id in conversation or item.id in self._state.conversation or item.id == self._state.speech
         ):
             raise fault("item_exists", param=f"{at}.id", id=item.id)
-        self._check(item, at)
+        self._check(item, at, conversation)
         named = {} if not isinstance(item, FunctionCall) or item.call_id else {"call_id": self._state.ids.new("call")}
         return replace(item, id=item.id or self._state.ids.new("item"), status=item.status or "completed", **named)
 
@@ -115,8 +115,8 @@ class Intake:
                 self._transcripts.forget(name)
 
     # ------------------------------------------------------------ checks
-    def _check(self, item: Item, at: str) -> None:
-        talk = self._state.conversation
+    def _check(self, item: Item, at: str, conversation: Conversation) -> None:
+        talks = (conversation, self._state.conversation)
         match item:
             case McpListTools() | McpCall() | McpApprovalRequest():
                 allowed = (Message, FunctionCall, FunctionCallOutput, McpApprovalResponse)
@@ -126,7 +126,7 @@ class Intake:
                     value=_tag(type(item)),
                     supported=", ".join(f"'{_tag(kind)}'" for kind in allowed),
                 )
-            case FunctionCallOutput() if not talk.has_call(item.call_id):
+            case FunctionCallOutput() if not any(talk.has_call(item.call_id) for talk in talks):
                 raise fault("tool_call", id=item.call_id)
             case McpApprovalResponse() if item.approval_request_id not in self._state.asked:
                 raise fault("approval_request", id=item.approval_request_id)

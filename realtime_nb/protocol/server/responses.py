@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from realtime_nb.protocol.base import replace
 from realtime_nb.protocol.context import Context, ContextOverflow, Cost, Counter, is_read, without_orphans
 from realtime_nb.protocol.conversation import Conversation
 from realtime_nb.protocol.effects import (
@@ -147,7 +148,7 @@ class Responses:
     def _read(self, given: tuple[Item | ItemReference, ...]) -> Conversation:
         """The context of a response that brings its own."""
         talk = self._state.conversation
-        source = Conversation()
+        source, named = Conversation(), Conversation()
         for index, item in enumerate(given):
             at = f"response.input[{index}]"
             if isinstance(item, ItemReference):
@@ -156,8 +157,10 @@ class Responses:
                 if item.id not in source:
                     source.adopt(talk, item.id)
             else:
-                admitted = self._intake.admit(item, at, source)
-                source.insert(admitted)
+                admitted = self._intake.admit(item, at, named)
+                named.insert(admitted)
+                # a name the client chose may be one in another response's input, too
+                source.insert(replace(admitted, id=self._state.ids.new("item")) if item.id else admitted)
         for item in source:
             if item.id not in talk:
                 source.put(self._intake.keep(item, source))
@@ -193,7 +196,8 @@ class Responses:
         self._counter.keep(self._state.conversation)
         names = [item.id for item in items]
         if sticky and self._first in names:
-            costed = without_orphans(costed[names.index(self._first) :])
+            costed = costed[names.index(self._first) :]
+        costed = without_orphans(costed)
         fixed = self._counter.fixed(job.config.instructions, self._listings.toolbox(job.config.tools).functions)
         context = Context.fit(costed, fixed, session.truncation, self._state.limits)
         if sticky and len(context.ids) < len(costed):
