@@ -19,6 +19,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb import errors
 from realtime_nb.portal import call_on
+from realtime_nb.testing.script import default_session
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
 Begin = Callable[..., tuple[ScriptedServer, rt.Session]]
@@ -423,6 +424,41 @@ def test_a_refused_update_raises_the_servers_words(begin: Begin) -> None:
     with pytest.raises(errors.ServerError, match="No") as caught:
         session.update(voice="sage")
     assert (caught.value.code, caught.value.param) == ("cannot_update_voice", "voice")
+
+
+def test_of_two_updates_at_once_each_waits_for_its_own_answer(begin: Begin) -> None:
+    """The acknowledgement of the first is not the second's, which is refused: that is raised where it was asked."""
+    server, session = begin()
+    server.on["session.update"] = lambda _event: []
+    known = len(server.of_type("session.update"))
+    updated = {"type": "session.updated", "event_id": "e", "session": default_session()}
+
+    async def both() -> None:
+        first = asyncio.create_task(session.aio.update(instructions="Be brief."))
+        await asyncio.to_thread(server.wait_for, "session.update", known + 1)
+        second = asyncio.create_task(session.aio.update(voice="sage"))
+        sent = await asyncio.to_thread(server.wait_for, "session.update", known + 2)
+        detail = {"type": "invalid_request_error", "code": "invalid_value", "message": "No.", "param": "voice"}
+        refused = {"type": "error", "event_id": "e", "error": {**detail, "event_id": sent[-1]["event_id"]}}
+        await asyncio.to_thread(server.push, updated)
+        await first
+        await asyncio.to_thread(server.push, {"type": "input_audio_buffer.cleared", "event_id": "e"}, refused)
+        with pytest.raises(errors.ServerError, match="No"):
+            await second
+
+    asyncio.run(both())
+
+
+def test_an_update_that_was_never_answered_holds_up_none_after_it(begin: Begin) -> None:
+    """It is given up in time; the next one waits for its own answer alone."""
+    server, session = begin()
+    server.on["session.update"] = lambda _event: []
+    for change in ("Be brief.", "Be long."):
+        with pytest.raises(TimeoutError):
+            call_on(session.actor.loop, session.actor.configure({"type": "realtime", "instructions": change}, 0.01))
+    server.on.clear()
+    session.update(instructions="Be kind.")
+    assert session.config.instructions == "Be kind."
 
 
 def test_any_event_can_be_sent(begin: Begin) -> None:
