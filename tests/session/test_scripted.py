@@ -19,6 +19,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb import errors
 from realtime_nb.portal import call_on
+from realtime_nb.protocol import events as ev
 from realtime_nb.testing.script import default_session
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
@@ -154,6 +155,21 @@ def test_the_pieces_of_an_answer_can_be_iterated(begin: Begin) -> None:
     assert b"".join(delta.data for delta in deltas) == sound
     assert pieces.turn.done
     assert pieces.turn.text == "Hello."
+
+
+def test_sound_that_is_cut_within_a_sample_is_heard_without_that_half(begin: Begin) -> None:
+    """A turn has its sound and its looks, and each piece of it begins with a whole sample."""
+    sound = rt.Audio.tone(440, 0.5).to_pcm16()
+    _, session = begin(Reply("Hel", "lo.", audio=sound + b"\x01"))
+    deltas = session.stream("Hello.")
+    pieces = b"".join(delta.audio.to_pcm16() for delta in deltas)
+    assert pieces == deltas.turn.audio.to_pcm16() == sound
+    assert "0.5 s of sound" in repr(deltas.turn)
+    assert "<audio" in deltas.turn._repr_html_()
+    reply = deltas.turn.replies[0]
+    at = {"response_id": reply.id, "item_id": "another", "output_index": 1, "content_index": 0}
+    cuts = [ev.ResponseOutputAudioDelta(**at, delta=cut) for cut in (b"\1\2\3", b"", b"\4\5", b"\6")]
+    assert [delta.data for cut in cuts if (delta := reply.take(cut, 1.0))] == [b"\1\2", b"\3\4", b"\5\6"]
 
 
 def test_leaving_the_loop_early_interrupts(begin: Begin) -> None:
