@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +31,8 @@ __all__ = ["Talk"]
 BEAT_S = 0.04
 """How often the page is told of changes at most; by the comm, where each message costs the page much, more seldom."""
 COMM_BEAT_S = 0.25
+KEEP_BYTES_S = 40_000
+"""What the record may take of the page's line in the mean, in bytes a second: less than the sound itself."""
 CHUNK_S = 0.02
 """What the page sends of its microphone at once."""
 MOST_LINES = 200
@@ -64,6 +67,9 @@ class Talk(View):
         self._sounds: dict[str, Sound] = {}
         self._record = Record()
         self._kept: dict[str, Line] = {}
+        self._rests_until_s = 0.0
+        self._planned = False
+        """Whether the record will be drawn when it has rested."""
         self._known: dict[str, Line] = {}
         self._beat: asyncio.TimerHandle | None = None
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="realtime_nb talk")
@@ -191,7 +197,24 @@ class Talk(View):
             self._put(line)
         if fresh:
             self._kept |= {line.id: line for line in fresh}
-            self.keep()
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the record, seldom when it is long: it is drawn whole each time. The end draws it by itself."""
+        rest_s = 0.0 if self._duplex.now.closed else self._rests_until_s - time.monotonic()
+        if self.closed or (rest_s > 0 and self._planned):
+            return
+        if rest_s > 0:
+            self._planned = True
+            self._actor.loop.call_soon_threadsafe(self._actor.loop.call_later, rest_s, self._rested)
+            return
+        self.keep()
+        self._rests_until_s = time.monotonic() + len(self.static_html()) / KEEP_BYTES_S
+
+    def _rested(self) -> None:
+        self._planned = False
+        with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+            self._clerk.submit(self._draw)
 
     def _put(self, line: Line) -> None:
         if line.who == "call":

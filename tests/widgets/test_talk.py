@@ -177,6 +177,23 @@ def test_what_stays_is_what_was_heard(play: Play) -> None:
     assert html.count("<audio") == 1
 
 
+def test_a_long_record_is_drawn_seldom_and_whole_in_the_end(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is drawn anew as a whole, so not at every turn; what is left out is drawn later, or by the end."""
+    stage, drawn = play(*(Reply(f"Answer {n}.") for n in range(3))), [""]
+    monkeypatch.setattr("realtime_nb.widgets.static.Twin.draw", lambda _twin, _text, html: drawn.append(html))
+    stage.session.say("Once?")
+    stage.session.say("Again?")
+    until(lambda: "Answer 1." in drawn[-1])  # by the second drawing, which was put off for a moment
+    stage.talk._clerk.submit(setattr, stage.talk, "_rests_until_s", time.monotonic() + 3600).result()
+    count = len(drawn)
+    stage.session.say("A third time?")
+    until(lambda: "Answer 2." in stage.talk.static_html())
+    stage.talk._clerk.submit(int).result()
+    assert len(drawn) == count
+    stage.talk.close()
+    assert "Answer 2." in drawn[-1]
+
+
 def test_a_call_stays_with_what_it_gave(play: Play) -> None:
     """A function and its output are a line of the record."""
     stage = play(Reply(calls=(Call("get_weather", '{"city": "Paris"}'),)), Reply("Sunny."))
