@@ -15,7 +15,7 @@ import traitlets
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
 from realtime_nb.session.duplex import Duplex
-from realtime_nb.session.lines import Line, as_json, changes, lines
+from realtime_nb.session.lines import Line, as_json, changes, last_lines, lines
 from realtime_nb.session.page_call import PageCall
 from realtime_nb.widgets.base import View
 from realtime_nb.widgets.media import Channel
@@ -153,7 +153,7 @@ class Talk(View):
         self._beat = None
         if self.channel is None or self.closed:
             return
-        found = lines(self._duplex.fold.items)[-MOST_LINES:]
+        found = last_lines(self._duplex.fold.items, MOST_LINES)
         self.channel.send(self._state(found))
         self._known = {line.id: line for line in found}
         if self._duplex.now.phase in ("listening", "muted", "off", "closed"):
@@ -177,8 +177,8 @@ class Talk(View):
     def _meter(self) -> dict[str, Any]:
         """Cost so far, and how full the context is."""
         guard, card = self._actor.guard, self._actor.card
-        used = [each.usage for each in self._duplex.fold.responses.values() if each.usage is not None]
-        read, _, said = used[-1] if used else (0, 0, 0)
+        billed = self._duplex.fold.billed
+        read, _, said = (billed[-1].usage if billed else None) or (0, 0, 0)
         return {
             "cost_usd": guard.spent_usd,
             "budget_usd": guard.budget_usd,
@@ -237,7 +237,7 @@ class Talk(View):
         if self._actor.loop.is_running():
             with contextlib.suppress(RuntimeError):  # the process ends
                 call_on(self._actor.loop, self._duplex.stop())
-        self._clerk.submit(self._keep, lines(self._duplex.fold.items)[-MOST_LINES:])
+        self._clerk.submit(self._keep, last_lines(self._duplex.fold.items, MOST_LINES))
         self._clerk.shutdown()
         self._session = None
 
