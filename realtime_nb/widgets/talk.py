@@ -15,6 +15,7 @@ import traitlets
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
 from realtime_nb.session.duplex import Duplex
+from realtime_nb.session.lateness import Lateness
 from realtime_nb.session.lines import Line, as_json, changes, last_lines, lines
 from realtime_nb.session.page_call import PageCall
 from realtime_nb.widgets.base import View
@@ -63,6 +64,8 @@ class Talk(View):
         self.transport = transport
         self._session: AsyncSession | None = session
         actor = self._actor = session.actor
+        self._lateness = Lateness()
+        self._old_chunks = 0
         self._taped = 0
         self._sounds: dict[str, Sound] = {}
         self._record = Record()
@@ -93,8 +96,8 @@ class Talk(View):
 
     @property
     def lost_s(self) -> float:
-        """How much of the microphone was lost because the server took it too slowly, in seconds."""
-        return self._duplex.lost_chunks * CHUNK_S
+        """How much of the microphone was lost, in seconds: the server took it too slowly, or the kernel was busy."""
+        return (self._duplex.lost_chunks + self._old_chunks) * CHUNK_S
 
     def mute(self, on: bool = True) -> None:
         """Keep back what the microphone hears, or no longer."""
@@ -117,14 +120,20 @@ class Talk(View):
         self._shown_in = None
 
     # ---------------------------------------------------------------- the page, on its thread
-    def _hear(self, pcm: bytes, _header: dict[str, Any]) -> None:
-        self._duplex.microphone(pcm)
+    def _hear(self, pcm: bytes, header: dict[str, Any]) -> None:
+        """Pass the microphone's sound on, but for what has waited behind a cell for long."""
+        if "ms" in header and self._lateness.is_old(float(header["ms"])):
+            self._old_chunks += self._duplex.now.open
+        else:
+            self._duplex.microphone(pcm)
 
     def _event(self, header: dict[str, Any], _payload: bytes) -> None:
         if self._call is not None:
             self._call.happened(header)
         if header.get("t") == "opened":
             self._actor.loop.call_soon_threadsafe(self._known.clear)
+        if header.get("t") in {"opened", "claimed"}:
+            self._lateness = Lateness()  # another page may have another clock
         elif header.get("t") == "end":
             threading.Thread(target=self.close, name="realtime_nb end", daemon=True).start()
             return
