@@ -44,7 +44,7 @@ class Aloud:
         self._player = player
         self._playlist = Playlist()
         self._unwanted: set[str] = set()
-        """Responses whose sound nobody wants any more."""
+        """Responses whose sound nobody wants any more, or heard the beginning of."""
         self._sounding = ""
         """The response whose sound was sent last."""
         self._resamplers: dict[str, Resampler] = {}
@@ -59,8 +59,10 @@ class Aloud:
 
     # ---------------------------------------------------------------- to the page
     def say(self, event: Any, audio: bytes, format: str) -> None:
-        """Play what a ``response.output_audio.delta`` carried."""
-        if event.response_id in self._unwanted or not self.audience:
+        """Play what a ``response.output_audio.delta`` carried, unless a page has missed a part of that answer."""
+        if not self.audience:
+            self._unwanted.add(event.response_id)
+        if event.response_id in self._unwanted:
             return
         self._sounding = event.response_id
         self._push(event, self._pcm(event.item_id, audio, format))

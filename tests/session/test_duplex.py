@@ -376,6 +376,21 @@ def test_of_an_answer_that_a_page_has_missed_a_part_of_the_rest_is_not_played(pl
     assert stage.page.played[-1] == (item, 0, True)
 
 
+def test_an_answer_that_begins_while_no_page_is_there_is_not_played_from_its_middle() -> None:
+    """Whoever comes reads what was said, and hears the next answer, whole."""
+    page = Page()
+    aloud = Aloud(page)
+    first, second = (
+        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+        for name in ("one", "two")
+    )
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.come(again=False)
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.say(second, CHUNK, "audio/pcm")
+    assert [item for item, _, _ in page.played] == ["two"]
+
+
 def test_a_page_that_is_loaded_anew_plays_nothing_of_what_the_one_before_had(play: Play) -> None:
     """Its sound went with it: nothing is left to be silenced or cut."""
     stage = play(Reply("Nile.", audio=SECOND))
