@@ -122,6 +122,9 @@ class Actor:
         except TimeoutError:
             self.book.updates.clear()  # one that is never answered is not to be waited for by those after it
             raise
+        finally:  # an Interrupt, maybe for that very reason
+            with contextlib.suppress(ValueError):
+                self.book.updates.remove(event_id)
 
     def budget(self, usd: float | None) -> None:
         """Set what may be spent, from any thread."""
