@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb import errors
+from realtime_nb.archive import Recorder
 from realtime_nb.portal import call_on
 from realtime_nb.protocol import events as ev
 from realtime_nb.testing.script import default_session
@@ -242,6 +244,36 @@ def test_interrupt_of_a_loop_over_pieces_cancels_the_response(begin: Begin) -> N
         list(session.stream("Go on."))
     server.wait_for("response.cancel")
     assert session.say("Hello?").text == "Still here."
+
+
+def test_interrupt_of_an_update_that_is_never_answered_leaves_the_next_one_alone(begin: Begin) -> None:
+    """It waits for its own acknowledgement, and not for the lost one."""
+    server, session = begin()
+    known = len(server.of_type("session.update"))
+    server.on["session.update"] = lambda _event: []
+    interrupt_when(lambda: server.wait_for("session.update", known + 1))
+    with pytest.raises(KeyboardInterrupt):
+        session.update(instructions="Be brief.")
+    server.on.clear()
+    session.update(instructions="Be kind.")
+    assert session.config.instructions == "Be kind."
+
+
+def test_a_save_that_was_interrupted_can_be_done_again(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder then gets whatever comes, as it was promised."""
+    _, session = begin(Reply("One."), Reply("Two."), output_modalities="text")
+    session.say("First?")
+    begun, free, catch_up = threading.Event(), threading.Event(), Recorder.catch_up
+    monkeypatch.setattr(Recorder, "catch_up", lambda self: (begun.set(), free.wait(60), catch_up(self)))
+    interrupt_when(begun.wait)
+    with pytest.raises(KeyboardInterrupt):
+        session.save(tmp_path / "kept")
+    free.set()
+    session.save(tmp_path / "kept")
+    session.say("Second?")
+    assert rt.open_history(tmp_path / "kept").turns.output.tolist() == ["One.", "Two."]
 
 
 def test_interrupt_before_the_response_begins(begin: Begin) -> None:
