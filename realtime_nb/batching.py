@@ -198,15 +198,16 @@ async def _answer_all(
     budget_usd: float | None,
 ) -> None:
     room = asyncio.Semaphore(parallel)
-    count = 0
+    count, spent_usd = 0, 0.0
 
     async def one(job: Job) -> None:
-        nonlocal count
+        nonlocal count, spent_usd
         async with room:
             if budget_usd is not None and job.plan is not None:
-                spent_usd = sum(each.turn.cost_usd for each in jobs if each.turn is not None)
                 job.plan.guard.budget_usd = max(0.0, budget_usd - spent_usd)
             await job.answer(view, timeout_s)
+            if budget_usd is not None and job.turn is not None:
+                spent_usd += job.turn.cost_usd
         count += 1
         view.note(Progress("", f"{count} of {len(jobs)} answered", count / len(jobs)))
         ended(job)

@@ -16,6 +16,7 @@ import realtime_nb as rt
 from realtime_nb import comparison, errors
 from realtime_nb.batching import COLUMNS
 from realtime_nb.testing.server import Reply, ScriptedServer
+from realtime_nb.turn import Turn
 
 SOUND = rt.Audio.tone(440, 0.5).to_pcm16()
 EVIL = "<img src=x onerror=alert(1)>"
@@ -153,6 +154,15 @@ def test_a_budget_is_for_all_together(server: ScriptedServer) -> None:
     assert frame.status.tolist() == ["completed", "completed", "failed"]
     assert "BudgetExceeded" in frame.error[2]
     assert len(server.of_type("response.create")) == 2
+
+
+def test_what_was_spent_is_summed_up_as_it_is_spent(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each answer the cost is asked for the budget once, and once for its row, however many there were before."""
+    asked: list[object] = []
+    found = Turn.cost_usd.fget  # type: ignore[attr-defined]  # a property
+    monkeypatch.setattr(Turn, "cost_usd", property(lambda turn: (asked.append(turn), found(turn))[1]))
+    rt.batch([f"Question {n}?" for n in range(8)], to=server.url, budget_usd=1.0, log=False)
+    assert len(asked) == 2 * 8
 
 
 def test_an_interrupt_keeps_what_is_done() -> None:

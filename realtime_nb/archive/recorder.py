@@ -40,6 +40,8 @@ class Recorder:
     def __init__(self, writer: Writer, log: EventLog, tape: Tape, *, at_once: bool = True) -> None:
         self.writer = writer
         self.at_once = at_once
+        self.follows = False
+        """Whether it writes whatever comes."""
         self._due = False
         self.error: OSError | None = None
         """Why nothing more is kept."""
@@ -67,8 +69,10 @@ class Recorder:
                 self.later(self._try, self.writer.put, sound)
 
     def follow(self) -> None:
-        """Write from now on whatever comes; to be called where the log grows."""
-        self._log.follow(self._take)
+        """Write from now on whatever comes; to be called where the log grows; idempotent."""
+        if not self.follows:
+            self.follows = True
+            self._log.follow(self._take)
         self._note()
 
     def _take(self, _entry: Entry, _audio: bytes) -> None:

@@ -55,7 +55,7 @@ class Writer:
                 f"There is a conversation in {str(folder)!r} already, and none is written over another.",
                 hint=f'session.save("{folder.name}-2")',
             ) from None
-        _lock(self._file, "LOCK_EX")
+        lock_file(self._file, "LOCK_EX")
         self._seq = 0
         self._lock = threading.Lock()
         self._broken = False
@@ -154,15 +154,27 @@ def in_use(folder: Path) -> bool:
     """
     file = os.open(folder / EVENTS, os.O_RDONLY)
     try:
-        return not _lock(file, "LOCK_SH", "LOCK_NB")
+        return not lock_file(file, "LOCK_SH", "LOCK_NB")
     finally:
         os.close(file)
 
 
-def _lock(file: int, *how: str) -> bool:
-    """Mark a file as being written to, as long as it is open, or try whether it is; False: somebody else has.
+def lock_file(file: int, *how: str) -> bool:
+    """Mark a file as being written to, as long as it is open, or try whether it is.
 
     Who writes waits for those who try: they have it for a moment, and none of them is to be taken for a writer.
+
+    Parameters
+    ----------
+    file : int
+        Open.
+    *how : str
+        Names of ``fcntl``.
+
+    Returns
+    -------
+    bool
+        False: somebody else has marked it. Where the system has no such locks nobody is said to.
     """
     try:
         import fcntl

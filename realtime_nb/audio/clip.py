@@ -140,7 +140,7 @@ class Audio:
         Parameters
         ----------
         data : bytes
-            Sound in the session's format.
+            Sound in the session's format; half a sample at its end is left out.
         format : {"audio/pcm", "audio/pcmu", "audio/pcma"}
             The format's ``type``: PCM16 at 24 kHz, or G.711 mu-law or A-law at 8 kHz.
 
@@ -150,7 +150,7 @@ class Audio:
             At the format's rate.
         """
         one = wire_format(format)
-        return cls._of(one.decode(data).copy(), one.rate)
+        return cls._of(one.decode(one.split(data)[0]).copy(), one.rate)
 
     @classmethod
     def coerce(cls, obj: Any, *, caller: str = "rt.Audio.coerce()") -> Audio:

@@ -45,6 +45,22 @@ class WireFormat:
         """
         return n_bytes / (self.rate * self.sample_bytes)
 
+    def split(self, data: bytes) -> tuple[bytes, bytes]:
+        """Tell whole samples from the beginning of one: a server may cut its sound anywhere.
+
+        Parameters
+        ----------
+        data : bytes
+            Of sound.
+
+        Returns
+        -------
+        tuple of bytes
+            The whole samples, and what belongs before the next bytes.
+        """
+        end = len(data) - len(data) % self.sample_bytes
+        return data[:end], data[end:]
+
 
 FORMATS: Mapping[str, WireFormat] = MappingProxyType(
     {

@@ -243,12 +243,7 @@ def _number(folder: Path, mode: RecordMode) -> int:
             f"There is a cassette in {str(folder)!r} already, and none is recorded over without being asked for.",
             hint=f'session.record("{folder.name}", mode="all")  # or mode="new", which adds this session to it',
         )
-    if going and mode == "all":
-        raise ConfigError(
-            f"{str(folder)!r} is being recorded, and is not replaced under whoever does.",
-            hint=f'session.record("{folder.name}", mode="new")  # or end the other recording first',
-        )
-    if tracks and mode == "all":
+    if mode == "all":
         blank(folder)
         return 1
     return last_number(folder) + 1
@@ -274,7 +269,12 @@ def _foreign(folder: Path) -> bool:
 
 
 def blank(folder: Path) -> None:
-    """Take what was recorded off a cassette: its own files, and no other."""
+    """Take what was recorded off a cassette: its own files, and no other; raises ConfigError where somebody records."""
+    if being_written(folder):
+        raise ConfigError(
+            f"{str(folder)!r} is being recorded, and is not replaced under whoever does.",
+            hint=f'session.record("{folder.name}", mode="new")  # or end the other recording first',
+        )
     for path in names_of(folder):
         path.unlink()
     shelf = Shelf(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import weakref
 from itertools import count
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import IO, Any
 
 import msgspec
 
+from realtime_nb.archive.writer import lock_file
 from realtime_nb.cassette.cut import cut
 from realtime_nb.cassette.lines import CallLine, ClosedLine, EndLine, FrameLine, Header, Piece, SoundLine
 from realtime_nb.cassette.mask import masked
 from realtime_nb.cassette.media import Shelf, suffix_of_picture
-from realtime_nb.errors import ConnectionClosed
+from realtime_nb.errors import ConfigError, ConnectionClosed
 from realtime_nb.history.log import Direction
 from realtime_nb.protocol import events as ev
 
@@ -45,6 +47,11 @@ class TrackWriter:
         Of the lines.
     header : Header
         The first of them.
+
+    Raises
+    ------
+    ConfigError
+        Another process records it, or has just done so.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -53,7 +60,7 @@ class TrackWriter:
         self._part = path.with_suffix(".part")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._shelf = Shelf(path.parent)
-        self._file: IO[bytes] | None = self._part.open("wb")
+        self._file: IO[bytes] | None = _claimed(self._part, path)
         self._digest = hashlib.sha256()
         self._numbers = count(1)
         self._streams: dict[str, _Stream] = {}
@@ -151,9 +158,12 @@ class TrackWriter:
         for name in list(self._streams):
             self._end(name)
         self._write(EndLine(events=self.events, sha256=self._digest.hexdigest()))
+        self._file.flush()
+        if os.name == "nt":  # there an open file keeps its name; elsewhere nobody is to take it before it has its own
+            self._file.close()
+        self._part.replace(self.path)
         self._file.close()
         self._file = None
-        self._part.replace(self.path)
 
     def discard(self) -> None:
         """Let what was written go."""
@@ -164,9 +174,31 @@ class TrackWriter:
 
 
 def being_written(folder: Path) -> list[Path]:
-    """The sessions of a cassette that are being recorded in this process; they have no names yet."""
+    """The sessions of a cassette that are being recorded, by whatever process; they have no names yet."""
     writers = [writer for writer in _writers if writer._file is not None]  # noqa: SLF001 - one module
-    return [writer.path for writer in writers if writer.path.parent.resolve() == folder.resolve()]
+    ours = [writer.path for writer in writers if writer.path.parent.resolve() == folder.resolve()]
+    return ours + [part.with_suffix(".jsonl") for part in folder.glob("session-*.part") if _is_locked(part)]
+
+
+def _is_locked(part: Path) -> bool:
+    try:
+        with part.open("rb") as file:
+            return not lock_file(file.fileno(), "LOCK_SH", "LOCK_NB")
+    except FileNotFoundError:  # it has its name by now
+        return False
+
+
+def _claimed(part: Path, path: Path) -> IO[bytes]:
+    """The file of a recording, marked as being written to; one that was broken off is begun anew."""
+    file = part.open("ab")
+    if not lock_file(file.fileno(), "LOCK_EX", "LOCK_NB") or path.exists() or not part.exists():
+        file.close()
+        raise ConfigError(
+            f"{path.stem} of {str(path.parent)!r} is being recorded by another process, or just was.",
+            hint=f'session.record("{path.parent.name}", mode="new")  # adds this session to it',
+        )
+    file.truncate(0)
+    return file
 
 
 def masked_text(text: str) -> str:

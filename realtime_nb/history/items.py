@@ -238,6 +238,10 @@ class ItemBook:
         """The items in the conversation's order."""
         return (self._known[item_id] for item_id in self._order)
 
+    def __reversed__(self) -> Iterator[ItemState]:
+        """The same from the last one on."""
+        return (self._known[item_id] for item_id in reversed(self._order))
+
 
 def _joined(parts: dict[int, str]) -> str | None:
     """The parts in order, one a line; None when there are none."""

@@ -114,9 +114,17 @@ class Actor:
         await self.link.timeline.settle()
 
     async def _update(self, fields: dict[str, Any], timeout_s: float = UPDATE_S) -> None:
-        before = self.book.sessions
         event_id = await self.link.send(ev.SessionUpdate(session=fields))
-        await self.link.until(lambda: self.book.sessions > before, timeout_s, about=[event_id], what="session.updated")
+        try:
+            await self.link.until(
+                lambda: event_id not in self.book.updates, timeout_s, about=[event_id], what="session.updated"
+            )
+        except TimeoutError:
+            self.book.updates.clear()  # one that is never answered is not to be waited for by those after it
+            raise
+        finally:  # an Interrupt, maybe for that very reason
+            with contextlib.suppress(ValueError):
+                self.book.updates.remove(event_id)
 
     def budget(self, usd: float | None) -> None:
         """Set what may be spent, from any thread."""

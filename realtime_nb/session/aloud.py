@@ -44,10 +44,12 @@ class Aloud:
         self._player = player
         self._playlist = Playlist()
         self._unwanted: set[str] = set()
-        """Responses whose sound nobody wants any more."""
+        """Responses whose sound nobody wants any more, or heard the beginning of."""
         self._sounding = ""
         """The response whose sound was sent last."""
         self._resamplers: dict[str, Resampler] = {}
+        self._halves: dict[str, bytes] = {}
+        """By item: the beginning of a sample whose end has not come."""
         self._quiet = asyncio.Event()
 
     @property
@@ -57,8 +59,10 @@ class Aloud:
 
     # ---------------------------------------------------------------- to the page
     def say(self, event: Any, audio: bytes, format: str) -> None:
-        """Play what a ``response.output_audio.delta`` carried."""
-        if event.response_id in self._unwanted or not self.audience:
+        """Play what a ``response.output_audio.delta`` carried, unless a page has missed a part of that answer."""
+        if not self.audience:
+            self._unwanted.add(event.response_id)
+        if event.response_id in self._unwanted:
             return
         self._sounding = event.response_id
         self._push(event, self._pcm(event.item_id, audio, format))
@@ -66,6 +70,7 @@ class Aloud:
     def end(self, event: Any) -> None:
         """An item's sound is whole: ``response.output_audio.done``."""
         resampler = self._resamplers.pop(event.item_id, None)
+        self._halves.pop(event.item_id, None)
         rest = encode_pcm16(resampler.finish()) if resampler is not None else b""
         if event.item_id in self._playlist:
             self._push(event, rest, last=True)
@@ -77,7 +82,8 @@ class Aloud:
     def _pcm(self, item_id: str, audio: bytes, format: str) -> bytes:
         wire = wire_format(format)
         if wire.type == "audio/pcm":
-            return audio
+            whole, self._halves[item_id] = wire.split(self._halves.pop(item_id, b"") + audio)
+            return whole
         resampler = self._resamplers.setdefault(item_id, Resampler(wire.rate, RATE_HZ))
         return encode_pcm16(resampler.feed(wire.decode(audio)))
 

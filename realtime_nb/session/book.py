@@ -96,6 +96,8 @@ class TurnBook:
     """How long each piece of the user's speech is, by item; None where it went by a media track."""
     sessions: int = 0
     """How often the server has told the session's configuration: when created, and after each update."""
+    updates: list[str] = field(default_factory=list)
+    """Ids of the updates that the server has neither acknowledged nor refused; it takes them in turn."""
     _format: str = "audio/pcm"
     _asks: list[Ask] = field(default_factory=list)
     _owners: dict[str, tuple[Turn, Reply]] = field(default_factory=dict)
@@ -140,6 +142,8 @@ class TurnBook:
             self.speech.clear()
         elif isinstance(event, ev.ResponseCreate):
             self._asked(event, now_s)
+        elif isinstance(event, ev.SessionUpdate):
+            self.updates.append(str(event.event_id))
 
     def _asked(self, event: ev.ResponseCreate, now_s: float) -> None:
         """A wait begins when the question is on the wire."""
@@ -176,6 +180,7 @@ class TurnBook:
     def session(self, event: ev.SessionCreated | ev.SessionUpdated) -> None:
         """What the later figures depend on: formats, and the silence timer."""
         self.sessions += 1
+        del self.updates[: 1 if isinstance(event, ev.SessionUpdated) else None]
         heard = event.session.audio.input
         self.speech.format = heard.format
         vad = heard.turn_detection
@@ -184,10 +189,11 @@ class TurnBook:
             self._format = format_name(event.session.audio.output.format)
 
     def error(self, event: ev.Error) -> None:
-        """A refused commit leaves its sound in the buffer; a refused ask, also one nobody waits for, has no answer."""
+        """A refused commit leaves its sound in the buffer; a refused ask, or update, has no answer."""
         refused = event.error.event_id
         self.speech.refuse(refused)
         self._asks = [ask for ask in self._asks if refused is None or ask.event_id != refused]
+        self.updates = [event_id for event_id in self.updates if event_id != refused]
 
     def started(self, event: ev.InputAudioBufferSpeechStarted) -> None:
         """Somebody speaks."""

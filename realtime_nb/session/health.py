@@ -86,7 +86,11 @@ def _media(talk: Talk | None) -> Iterator[Finding]:
     for path in paths:
         yield _path(path)
     if lost := talk.lost_s:
-        yield Finding("microphone", "broken", f"{lost:.2f} s were lost: the server takes sound too slowly")
+        yield Finding(
+            "microphone",
+            "broken",
+            f"{lost:.2f} s were lost: the server takes sound too slowly, or a cell kept the kernel",
+        )
     for fault in talk.faults[-3:]:
         yield Finding("page", "broken", fault)
 

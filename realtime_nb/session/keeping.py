@@ -36,7 +36,9 @@ class Keeper:
     async def save(self, path: Path) -> None:
         """Keep the conversation in a folder, from its beginning to its end; once for each folder."""
         if path not in self._recorders:
-            self._recorders[path] = recorder = self._recorder(path)
+            self._recorders[path] = self._recorder(path)
+        recorder = self._recorders[path]
+        if not recorder.follows:  # also where an Interrupt came before it did
             await asyncio.to_thread(recorder.catch_up)  # much may have happened; the rest is little
             await self._follow(recorder)
 

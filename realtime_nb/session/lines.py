@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Reversible
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from realtime_nb.display import plain
 from realtime_nb.history.items import ItemState
 
-__all__ = ["Line", "Who", "as_json", "changes", "lines"]
+__all__ = ["Line", "Who", "as_json", "changes", "last_lines", "lines"]
 
 Who = Literal["user", "assistant", "system", "call"]
 """The roles of the protocol; a call is the model's, of a function."""
@@ -75,6 +75,30 @@ def lines(items: Iterable[ItemState]) -> list[Line]:
             calls[item.call_id] = len(found)
             found.append(_READERS[item.type](item))
     return found
+
+
+def last_lines(items: Reversible[ItemState], most: int) -> list[Line]:
+    """The end of a transcript; what is before it is not looked at.
+
+    Parameters
+    ----------
+    items : reversible of ItemState
+        In the conversation's order.
+    most : int
+        How many lines, 1 or more.
+
+    Returns
+    -------
+    list of Line
+        The last of :func:`lines`.
+    """
+    end: list[ItemState] = []
+    for item in reversed(items):
+        end.append(item)
+        most -= item.type in _READERS and not item.deleted
+        if not most:
+            break
+    return lines(reversed(end))
 
 
 def _message(item: ItemState) -> Line:

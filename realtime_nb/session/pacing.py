@@ -74,6 +74,8 @@ class Line:
             So many tokens are never allowed at once.
         """
         try:
+            if self._turnstile.locked():
+                told(f"waiting behind others for {self.name}")
             async with self._turnstile:  # one after another: a long wait is not overtaken
                 while (refusal := self._limiter.reserve(tokens, self._clock())) is not None:
                     await self._wait(refusal, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from realtime_nb.audio import Audio, wire_format
@@ -67,6 +67,8 @@ class Reply:
     first_text_s: float | None = None
     first_audio_s: float | None = None
     done_s: float | None = None
+    _halves: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """By item: the beginning of a sample whose end has not come."""
 
     @property
     def id(self) -> str:
@@ -85,8 +87,10 @@ class Reply:
 
     @property
     def audio(self) -> Audio:
-        """All sound."""
-        return Audio.from_wire(b"".join(self.state.audio), self.format)
+        """All sound; each part begins with a whole sample."""
+        parts = (b"".join(self.state.parts[place].audio) for place in sorted(self.state.parts))
+        whole = wire_format(self.format).split
+        return Audio.from_wire(b"".join(whole(part)[0] for part in parts), self.format)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -136,12 +140,18 @@ class Reply:
         match event:
             case ev.ResponseOutputTextDelta() | ev.ResponseOutputAudioTranscriptDelta() if event.delta:
                 return Delta(text=event.delta, item_id=event.item_id)
-            case ev.ResponseOutputAudioDelta() if event.delta:
-                return Delta(data=event.delta, format=self.format, item_id=event.item_id)
+            case ev.ResponseOutputAudioDelta():
+                return self._sound(event)
             case ev.ResponseOutputTextDone() | ev.ResponseOutputAudioTranscriptDone():
                 return self._rest(event)
             case _:
                 return None
+
+    def _sound(self, event: ev.ResponseOutputAudioDelta) -> Delta | None:
+        """Whole samples: each piece is a sound by itself."""
+        come = self._halves.pop(event.item_id, b"") + event.delta
+        data, self._halves[event.item_id] = wire_format(self.format).split(come)
+        return Delta(data=data, format=self.format, item_id=event.item_id) if data else None
 
     def _rest(self, event: ev.ResponseOutputTextDone | ev.ResponseOutputAudioTranscriptDone) -> Delta | None:
         """What the whole text has and no delta told: some servers send few deltas, or none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,8 @@ import traitlets
 from realtime_nb.display import cell_number, in_notebook
 from realtime_nb.portal import call_on
 from realtime_nb.session.duplex import Duplex
-from realtime_nb.session.lines import Line, as_json, changes, lines
+from realtime_nb.session.lateness import Lateness
+from realtime_nb.session.lines import Line, as_json, changes, last_lines, lines
 from realtime_nb.session.page_call import PageCall
 from realtime_nb.widgets.base import View
 from realtime_nb.widgets.media import Channel
@@ -30,6 +32,8 @@ __all__ = ["Talk"]
 BEAT_S = 0.04
 """How often the page is told of changes at most; by the comm, where each message costs the page much, more seldom."""
 COMM_BEAT_S = 0.25
+KEEP_BYTES_S = 40_000
+"""What the record may take of the page's line in the mean, in bytes a second: less than the sound itself."""
 CHUNK_S = 0.02
 """What the page sends of its microphone at once."""
 MOST_LINES = 200
@@ -60,10 +64,15 @@ class Talk(View):
         self.transport = transport
         self._session: AsyncSession | None = session
         actor = self._actor = session.actor
+        self._lateness = Lateness()
+        self._old_chunks = 0
         self._taped = 0
         self._sounds: dict[str, Sound] = {}
         self._record = Record()
         self._kept: dict[str, Line] = {}
+        self._rests_until_s = 0.0
+        self._planned = False
+        """Whether the record will be drawn when it has rested."""
         self._known: dict[str, Line] = {}
         self._beat: asyncio.TimerHandle | None = None
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="realtime_nb talk")
@@ -87,8 +96,8 @@ class Talk(View):
 
     @property
     def lost_s(self) -> float:
-        """How much of the microphone was lost because the server took it too slowly, in seconds."""
-        return self._duplex.lost_chunks * CHUNK_S
+        """How much of the microphone was lost, in seconds: the server took it too slowly, or the kernel was busy."""
+        return (self._duplex.lost_chunks + self._old_chunks) * CHUNK_S
 
     def mute(self, on: bool = True) -> None:
         """Keep back what the microphone hears, or no longer."""
@@ -111,14 +120,20 @@ class Talk(View):
         self._shown_in = None
 
     # ---------------------------------------------------------------- the page, on its thread
-    def _hear(self, pcm: bytes, _header: dict[str, Any]) -> None:
-        self._duplex.microphone(pcm)
+    def _hear(self, pcm: bytes, header: dict[str, Any]) -> None:
+        """Pass the microphone's sound on, but for what has waited behind a cell for long."""
+        if "ms" in header and self._lateness.is_old(float(header["ms"])):
+            self._old_chunks += self._duplex.now.open
+        else:
+            self._duplex.microphone(pcm)
 
     def _event(self, header: dict[str, Any], _payload: bytes) -> None:
         if self._call is not None:
             self._call.happened(header)
         if header.get("t") == "opened":
             self._actor.loop.call_soon_threadsafe(self._known.clear)
+        if header.get("t") in {"opened", "claimed"}:
+            self._lateness = Lateness()  # another page may have another clock
         elif header.get("t") == "end":
             threading.Thread(target=self.close, name="realtime_nb end", daemon=True).start()
             return
@@ -147,7 +162,7 @@ class Talk(View):
         self._beat = None
         if self.channel is None or self.closed:
             return
-        found = lines(self._duplex.fold.items)[-MOST_LINES:]
+        found = last_lines(self._duplex.fold.items, MOST_LINES)
         self.channel.send(self._state(found))
         self._known = {line.id: line for line in found}
         if self._duplex.now.phase in ("listening", "muted", "off", "closed"):
@@ -171,8 +186,8 @@ class Talk(View):
     def _meter(self) -> dict[str, Any]:
         """Cost so far, and how full the context is."""
         guard, card = self._actor.guard, self._actor.card
-        used = [each.usage for each in self._duplex.fold.responses.values() if each.usage is not None]
-        read, _, said = used[-1] if used else (0, 0, 0)
+        billed = self._duplex.fold.billed
+        read, _, said = (billed[-1].usage if billed else None) or (0, 0, 0)
         return {
             "cost_usd": guard.spent_usd,
             "budget_usd": guard.budget_usd,
@@ -191,7 +206,24 @@ class Talk(View):
             self._put(line)
         if fresh:
             self._kept |= {line.id: line for line in fresh}
-            self.keep()
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the record, seldom when it is long: it is drawn whole each time. The end draws it by itself."""
+        rest_s = 0.0 if self._duplex.now.closed else self._rests_until_s - time.monotonic()
+        if self.closed or (rest_s > 0 and self._planned):
+            return
+        if rest_s > 0:
+            self._planned = True
+            self._actor.loop.call_soon_threadsafe(self._actor.loop.call_later, rest_s, self._rested)
+            return
+        self.keep()
+        self._rests_until_s = time.monotonic() + len(self.static_html()) / KEEP_BYTES_S
+
+    def _rested(self) -> None:
+        self._planned = False
+        with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+            self._clerk.submit(self._draw)
 
     def _put(self, line: Line) -> None:
         if line.who == "call":
@@ -214,7 +246,7 @@ class Talk(View):
         if self._actor.loop.is_running():
             with contextlib.suppress(RuntimeError):  # the process ends
                 call_on(self._actor.loop, self._duplex.stop())
-        self._clerk.submit(self._keep, lines(self._duplex.fold.items)[-MOST_LINES:])
+        self._clerk.submit(self._keep, last_lines(self._duplex.fold.items, MOST_LINES))
         self._clerk.shutdown()
         self._session = None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE, Popen
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from realtime_nb.cassette.cut import cut, mend
 from realtime_nb.cassette.mask import masked
 from realtime_nb.cassette.match import same, same_sound
 from realtime_nb.cassette.media import Shelf
+from realtime_nb.cassette.writer import TrackWriter
 from realtime_nb.testing.server import Reply, ScriptedServer
 
 Kit = Any
@@ -46,6 +50,31 @@ def test_two_sessions_at_once_are_two_on_the_cassette(tmp_path: Path) -> None:
     for number, text in enumerate(("First.", "Second."), 1):
         with rt.connect(f"cassette:{folder}?session={number}") as session:
             session.say(text)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file has no such lock there")
+def test_what_another_process_records_is_left_whole(tmp_path: Path) -> None:
+    """Its session is there already: another one is added to it, or refused; what was broken off is begun anew."""
+    folder, nothing = tmp_path / "two.cassette", cast("Any", None)
+    with ScriptedServer(Reply("One."), Reply("Two.")) as server, rt.connect(server.url) as session:
+        code = "import sys; from pathlib import Path; from realtime_nb.cassette.writer import _claimed; "
+        code += "file = _claimed(*map(Path, sys.argv[1:])); print(flush=True); sys.stdin.read()"
+        folder.mkdir()
+        files = [folder / "session-1.part", folder / "session-1.jsonl"]
+        with Popen([sys.executable, "-c", code, *map(str, files)], stdin=PIPE, stdout=PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            for mode in ("once", "all"):
+                with pytest.raises(errors.ConfigError, match="record"):
+                    session.record(folder, mode=mode)
+            with pytest.raises(errors.ConfigError, match="another process"):  # who looked a moment earlier
+                TrackWriter(files[1], nothing)
+            with session.record(folder, mode="new"):
+                session.say("Hello.")
+            other.kill()
+        with session.record(folder, mode="all"):
+            session.say("Hello.")
+    assert sorted(path.name for path in folder.iterdir()) == ["session-1.jsonl"]
 
 
 def test_the_lines_can_be_read_and_compared(recorded: Recorded) -> None:

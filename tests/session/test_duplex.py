@@ -285,6 +285,25 @@ def test_what_still_comes_of_a_silenced_answer_is_not_played() -> None:
     assert [item for item, _, _ in page.played] == ["one", "two"]
 
 
+def test_a_sample_that_comes_in_two_pieces_is_played_whole() -> None:
+    """A server may cut its sound anywhere: half a sample waits for its other half, else all behind it is noise."""
+    page = Page()
+    heard: list[bytes] = []
+    page.push = lambda pcm, _header=None: heard.append(pcm)  # type: ignore[method-assign]
+    aloud = Aloud(page)
+    aloud.audience = True
+    at = {"response_id": "one", "item_id": "one", "output_index": 0, "content_index": 0}
+    piece = ev.ResponseOutputAudioDelta(**at, delta=b"")
+    sound = bytes(range(9))
+    for cut in (sound[:3], sound[3:4], sound[4:7], sound[7:]):
+        aloud.say(piece, cut, "audio/pcm")
+    assert all(len(pcm) % 2 == 0 for pcm in heard)
+    assert b"".join(heard) == sound[:8]
+    aloud.end(ev.ResponseOutputAudioDone(**at))
+    aloud.say(piece, sound, "audio/pcm")
+    assert heard[-1] == sound[:8]
+
+
 def test_an_answer_that_begins_before_the_page_has_said_what_it_dropped_is_not_cut() -> None:
     """A page answers late, and twice where it was interrupted twice: only what it was told to drop is cut."""
     page = Page()
@@ -355,6 +374,21 @@ def test_of_an_answer_that_a_page_has_missed_a_part_of_the_rest_is_not_played(pl
     stage.server.push(STARTED)
     stage.until(lambda: stage.duplex.now.hearing)
     assert stage.page.played[-1] == (item, 0, True)
+
+
+def test_an_answer_that_begins_while_no_page_is_there_is_not_played_from_its_middle() -> None:
+    """Whoever comes reads what was said, and hears the next answer, whole."""
+    page = Page()
+    aloud = Aloud(page)
+    first, second = (
+        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+        for name in ("one", "two")
+    )
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.come(again=False)
+    aloud.say(first, CHUNK, "audio/pcm")
+    aloud.say(second, CHUNK, "audio/pcm")
+    assert [item for item, _, _ in page.played] == ["two"]
 
 
 def test_a_page_that_is_loaded_anew_plays_nothing_of_what_the_one_before_had(play: Play) -> None:

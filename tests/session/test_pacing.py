@@ -223,6 +223,24 @@ def test_the_end_of_the_connection_ends_the_wait() -> None:
         call_on(session.actor.loop, asyncio.wait_for(asyncio.wait({turn.task}), 5))
 
 
+def test_who_stands_behind_another_in_the_line_says_so_and_notices_the_end_of_the_connection() -> None:
+    """It is over at once, and not when the other's wait is."""
+    server, session = paced()
+    second = rt.connect(server.url, tier=1)
+    with server, session, second:
+        first = session.say("Hello.", wait=False)
+        while not first.waits:
+            session.append(b"")
+        turn = second.say("Hello.", wait=False)
+        while not turn.waits:
+            second.append(b"")
+        second.actor.loop.call_soon_threadsafe(server._peers[1].transport.abort)
+        with pytest.raises(errors.ConnectionClosed):
+            turn.wait(4)
+        assert not first.done
+        session.interrupt()
+
+
 def test_a_session_names_its_pace() -> None:
     """The repr says which limits hold."""
     server, session = paced(Reply("Hello."))

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb import errors
+from realtime_nb.archive import Recorder
 from realtime_nb.portal import call_on
+from realtime_nb.protocol import events as ev
+from realtime_nb.testing.script import default_session
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
 Begin = Callable[..., tuple[ScriptedServer, rt.Session]]
@@ -155,6 +159,21 @@ def test_the_pieces_of_an_answer_can_be_iterated(begin: Begin) -> None:
     assert pieces.turn.text == "Hello."
 
 
+def test_sound_that_is_cut_within_a_sample_is_heard_without_that_half(begin: Begin) -> None:
+    """A turn has its sound and its looks, and each piece of it begins with a whole sample."""
+    sound = rt.Audio.tone(440, 0.5).to_pcm16()
+    _, session = begin(Reply("Hel", "lo.", audio=sound + b"\x01"))
+    deltas = session.stream("Hello.")
+    pieces = b"".join(delta.audio.to_pcm16() for delta in deltas)
+    assert pieces == deltas.turn.audio.to_pcm16() == sound
+    assert "0.5 s of sound" in repr(deltas.turn)
+    assert "<audio" in deltas.turn._repr_html_()
+    reply = deltas.turn.replies[0]
+    at = {"response_id": reply.id, "item_id": "another", "output_index": 1, "content_index": 0}
+    cuts = [ev.ResponseOutputAudioDelta(**at, delta=cut) for cut in (b"\1\2\3", b"", b"\4\5", b"\6")]
+    assert [delta.data for cut in cuts if (delta := reply.take(cut, 1.0))] == [b"\1\2", b"\3\4", b"\5\6"]
+
+
 def test_leaving_the_loop_early_interrupts(begin: Begin) -> None:
     """A break out of stream() cancels the response and leaves the session usable."""
     server, session = begin(Reply("On and on", end="hang"), Reply("Still here."))
@@ -225,6 +244,36 @@ def test_interrupt_of_a_loop_over_pieces_cancels_the_response(begin: Begin) -> N
         list(session.stream("Go on."))
     server.wait_for("response.cancel")
     assert session.say("Hello?").text == "Still here."
+
+
+def test_interrupt_of_an_update_that_is_never_answered_leaves_the_next_one_alone(begin: Begin) -> None:
+    """It waits for its own acknowledgement, and not for the lost one."""
+    server, session = begin()
+    known = len(server.of_type("session.update"))
+    server.on["session.update"] = lambda _event: []
+    interrupt_when(lambda: server.wait_for("session.update", known + 1))
+    with pytest.raises(KeyboardInterrupt):
+        session.update(instructions="Be brief.")
+    server.on.clear()
+    session.update(instructions="Be kind.")
+    assert session.config.instructions == "Be kind."
+
+
+def test_a_save_that_was_interrupted_can_be_done_again(
+    begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder then gets whatever comes, as it was promised."""
+    _, session = begin(Reply("One."), Reply("Two."), output_modalities="text")
+    session.say("First?")
+    begun, free, catch_up = threading.Event(), threading.Event(), Recorder.catch_up
+    monkeypatch.setattr(Recorder, "catch_up", lambda self: (begun.set(), free.wait(60), catch_up(self)))
+    interrupt_when(begun.wait)
+    with pytest.raises(KeyboardInterrupt):
+        session.save(tmp_path / "kept")
+    free.set()
+    session.save(tmp_path / "kept")
+    session.say("Second?")
+    assert rt.open_history(tmp_path / "kept").turns.output.tolist() == ["One.", "Two."]
 
 
 def test_interrupt_before_the_response_begins(begin: Begin) -> None:
@@ -423,6 +472,41 @@ def test_a_refused_update_raises_the_servers_words(begin: Begin) -> None:
     with pytest.raises(errors.ServerError, match="No") as caught:
         session.update(voice="sage")
     assert (caught.value.code, caught.value.param) == ("cannot_update_voice", "voice")
+
+
+def test_of_two_updates_at_once_each_waits_for_its_own_answer(begin: Begin) -> None:
+    """The acknowledgement of the first is not the second's, which is refused: that is raised where it was asked."""
+    server, session = begin()
+    server.on["session.update"] = lambda _event: []
+    known = len(server.of_type("session.update"))
+    updated = {"type": "session.updated", "event_id": "e", "session": default_session()}
+
+    async def both() -> None:
+        first = asyncio.create_task(session.aio.update(instructions="Be brief."))
+        await asyncio.to_thread(server.wait_for, "session.update", known + 1)
+        second = asyncio.create_task(session.aio.update(voice="sage"))
+        sent = await asyncio.to_thread(server.wait_for, "session.update", known + 2)
+        detail = {"type": "invalid_request_error", "code": "invalid_value", "message": "No.", "param": "voice"}
+        refused = {"type": "error", "event_id": "e", "error": {**detail, "event_id": sent[-1]["event_id"]}}
+        await asyncio.to_thread(server.push, updated)
+        await first
+        await asyncio.to_thread(server.push, {"type": "input_audio_buffer.cleared", "event_id": "e"}, refused)
+        with pytest.raises(errors.ServerError, match="No"):
+            await second
+
+    asyncio.run(both())
+
+
+def test_an_update_that_was_never_answered_holds_up_none_after_it(begin: Begin) -> None:
+    """It is given up in time; the next one waits for its own answer alone."""
+    server, session = begin()
+    server.on["session.update"] = lambda _event: []
+    for change in ("Be brief.", "Be long."):
+        with pytest.raises(TimeoutError):
+            call_on(session.actor.loop, session.actor.configure({"type": "realtime", "instructions": change}, 0.01))
+    server.on.clear()
+    session.update(instructions="Be kind.")
+    assert session.config.instructions == "Be kind."
 
 
 def test_any_event_can_be_sent(begin: Begin) -> None:

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_nb.history.fold import Fold
+from realtime_nb.history.items import ItemState
 from realtime_nb.history.log import EventLog
 from realtime_nb.models import model
 from realtime_nb.protocol import events as ev
 from realtime_nb.protocol.items import FunctionCall
 from realtime_nb.protocol.session_config import Audio, AudioInput, ServerVad, Session
 from realtime_nb.protocol.usage import DurationUsage
-from realtime_nb.session.lines import changes, lines
+from realtime_nb.session.lines import changes, last_lines, lines
 from realtime_nb.session.playlist import Cut, Playlist
 from realtime_nb.session.talking import MEANING, PHASES, Closed, Held, Mic, Muted, Playing, Talking, after
 
@@ -267,3 +268,21 @@ def test_only_what_changed_is_told() -> None:
     known = {line.id: line for line in found}
     assert changes(known, found) == []
     assert changes({"a": found[0]}, found) == [found[1]]
+
+
+def test_the_end_of_a_transcript_is_read_without_what_is_before_it() -> None:
+    """Its lines are those of the whole, with what functions gave; deleted items are none of them."""
+    read: list[str] = []
+
+    class Items(list[ItemState]):
+        def __reversed__(self) -> Any:
+            return (read.append(item.item_id) or item for item in super().__reversed__())  # type: ignore[func-returns-value]
+
+    items = Items(ItemState(f"item_{n}", 0.0) for n in range(1000))
+    kinds = ("message", "function_call", "function_call_output", "message")
+    for n, item in enumerate(items):
+        item.type, item.call_id, item.deleted = kinds[n % 4], f"call_{n // 4}", n % 7 == 0
+    for most in (1, 2, 20, 2000):
+        read.clear()
+        assert last_lines(items, most) == lines(items)[-most:]
+        assert len(read) <= 2 * most

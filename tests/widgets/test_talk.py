@@ -14,6 +14,7 @@ import pytest
 import realtime_nb as rt
 from realtime_nb import errors
 from realtime_nb.findings import Finding, Findings
+from realtime_nb.session.lateness import Lateness
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 from realtime_nb.widgets.media import Path
 from realtime_nb.widgets.talk import Talk
@@ -175,6 +176,51 @@ def test_what_stays_is_what_was_heard(play: Play) -> None:
     assert "Rivers?" in html
     assert "<b>Nile" not in html
     assert html.count("<audio") == 1
+
+
+def test_a_long_record_is_drawn_seldom_and_whole_in_the_end(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is drawn anew as a whole, so not at every turn; what is left out is drawn later, or by the end."""
+    stage, drawn = play(*(Reply(f"Answer {n}.") for n in range(3))), [""]
+    monkeypatch.setattr("realtime_nb.widgets.static.Twin.draw", lambda _twin, _text, html: drawn.append(html))
+    stage.session.say("Once?")
+    stage.session.say("Again?")
+    until(lambda: "Answer 1." in drawn[-1])  # by the second drawing, which was put off for a moment
+    stage.talk._clerk.submit(setattr, stage.talk, "_rests_until_s", time.monotonic() + 3600).result()
+    count = len(drawn)
+    stage.session.say("A third time?")
+    until(lambda: "Answer 2." in stage.talk.static_html())
+    stage.talk._clerk.submit(int).result()
+    assert len(drawn) == count
+    stage.talk.close()
+    assert "Answer 2." in drawn[-1]
+
+
+def test_what_was_said_behind_a_busy_cell_is_not_sent_minutes_later(play: Play) -> None:
+    """By the comm sound waits for the kernel: what comes too late is lost, and counted; the last of it is heard."""
+    stage, now_ms = play(), time.time() * 1000
+    stage.talk._hear(b"\1\0" * 480, {"t": "audio", "ms": now_ms})
+    for old_ms in (180_000, 90_000, 3_000, 0):
+        stage.talk._hear(b"\2\0" * 480, {"t": "audio", "ms": now_ms - old_ms})
+    stage.server.wait_for("input_audio_buffer.append", 3)
+    assert stage.talk.lost_s == pytest.approx(0.04)
+    stage.pages.tell("opened", page="two", owner=True)  # with a clock of its own
+    stage.talk._hear(b"\2\0" * 480, {"t": "audio", "ms": now_ms - 3_600_000})
+    stage.server.wait_for("input_audio_buffer.append", 4)
+
+
+def test_of_what_waited_for_minutes_the_end_is_not_too_late() -> None:
+    """A burst is measured by the page's clock; one that was set is believed after a while."""
+    now = [1_000.0]
+    lateness = Lateness(lambda: now[0])
+    assert not lateness.is_old(400_000)  # the clocks are 10 minutes apart
+    now[0] += 180
+    assert [said for said in range(1, 181) if not lateness.is_old(400_000 + said * 1000)] == list(range(174, 181))
+    heard = []
+    for _ in range(60):
+        now[0] += 1
+        heard.append(not lateness.is_old((now[0] - 660) * 1000))
+    assert not any(heard[:30])
+    assert all(heard[31:])
 
 
 def test_a_call_stays_with_what_it_gave(play: Play) -> None:

@@ -45,6 +45,8 @@ export class Booth {
     this.trouble = null;
     this.levels = { user: 0, model: 0 };
     this.asked = false;
+    /** @type {Promise<void> | null} */
+    this.opening = null; // while the browser asks for the microphone
     /** @type {Set<{show(): void, beat(levels: {user: number, model: number}): void}>} */
     this.views = new Set();
     /** @type {Capture | Call | null} */
@@ -114,9 +116,14 @@ export class Booth {
     this.media.send({ t, ...more });
   }
 
+  /** Open the microphone, or wait for the opening that is under way. */
   async openMic() {
     this.asked = true;
-    if (this.mic !== "off") return;
+    if (this.mic === "off") this.opening = this.listen();
+    await this.opening;
+  }
+
+  async listen() {
     this.mic = "opening";
     this.trouble = null;
     this.show();
@@ -165,7 +172,7 @@ export class Booth {
   /** The key to talk. @param {boolean} on */
   async hold(on) {
     this.held = on;
-    if (on && this.mic === "off") await this.openMic();
+    if (on && this.mic !== "on") await this.openMic();
     if (this.held === on && (!on || this.mic === "on")) this.tell("hold", { on });
     if (on) this.playback.flush();
   }

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: d7eb21ea1a6806abf8801880fa2780acc4b698e6bd404da6036f185422e69ef6
+// sources: b8027731f8a8e388fe2c592c4498733370d5208b9529b0dc8f0f48a191b0d040
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2448,6 +2448,7 @@ var Booth = class _Booth {
     this.trouble = null;
     this.levels = { user: 0, model: 0 };
     this.asked = false;
+    this.opening = null;
     this.views = /* @__PURE__ */ new Set();
     this.capture = null;
     this.timer = 0;
@@ -2507,9 +2508,13 @@ var Booth = class _Booth {
   tell(t, more) {
     this.media.send({ t, ...more });
   }
+  /** Open the microphone, or wait for the opening that is under way. */
   async openMic() {
     this.asked = true;
-    if (this.mic !== "off") return;
+    if (this.mic === "off") this.opening = this.listen();
+    await this.opening;
+  }
+  async listen() {
     this.mic = "opening";
     this.trouble = null;
     this.show();
@@ -2552,7 +2557,7 @@ var Booth = class _Booth {
   /** The key to talk. @param {boolean} on */
   async hold(on) {
     this.held = on;
-    if (on && this.mic === "off") await this.openMic();
+    if (on && this.mic !== "on") await this.openMic();
     if (this.held === on && (!on || this.mic === "on")) this.tell("hold", { on });
     if (on) this.playback.flush();
   }

@@ -47,3 +47,19 @@ test("a tab that cannot play says so whenever the sound comes to it, so that nob
   note(true);
   assert.equal(told.length, 2);
 });
+
+test("a key to talk that is pressed while the browser asks for the microphone is held once it is open, if it is held still", async () => {
+  for (const held of [true, false]) {
+    const { booth, told } = claimed();
+    /** @type {() => void} */
+    let allow = () => {};
+    const ear = { start: () => new Promise((resolve) => (allow = () => resolve(undefined))), release() {} };
+    Object.assign(booth, { mic: "off", ear: () => ear, tick() {} });
+    const opened = booth.openMic();
+    const pressed = booth.hold(true);
+    if (!held) await booth.hold(false);
+    allow();
+    await Promise.all([opened, pressed]);
+    assert.deepEqual(told.filter(({ t, on }) => t === "hold" && on).length, held ? 1 : 0);
+  }
+});
