@@ -29,6 +29,7 @@ from realtime_nb.session.page_call import callable_door
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
+from realtime_nb.tools import TIMEOUT_S
 from realtime_nb.turn import Turn
 from realtime_nb.usage.trimmed import Trimmed
 
@@ -211,10 +212,10 @@ class AsyncSession(Seen):
     async def _configure(self, fields: dict[str, Any]) -> None:
         await self.actor.configure(fields)
 
-    async def tool(self, function: F) -> F:
+    async def tool(self, function: F, *, timeout_s: float = TIMEOUT_S) -> F:
         """Let the model call a Python function; see :meth:`realtime_nb.Session.tool`."""
         self.card.require("function calling")
-        self.actor.tools.add(function)
+        self.actor.tools.add(function, timeout_s=timeout_s)
         await self._configure({"type": "realtime", "tools": self.actor.tools.declared()})
         return function
 

@@ -331,6 +331,22 @@ def test_a_function_is_called_and_its_result_spoken_of(begin: Begin) -> None:
     assert len(turn.response_ids) == 2
 
 
+def test_how_long_a_function_may_take_can_be_said(begin: Begin) -> None:
+    """The limit goes with the function; beyond it the model is told so, and the turn goes on."""
+    _, session = begin(Reply(calls=(Call("hang"),)), Reply("It takes too long."))
+    release = threading.Event()
+
+    def hang() -> None:
+        """Hang."""
+        release.wait(60)
+
+    assert session.tool(hang, timeout_s=0.01) is hang
+    turn = session.say("Hang.")
+    release.set()
+    assert "hang took longer than 0.01 s" in turn.calls[0].output
+    assert turn.text == "It takes too long."
+
+
 def test_all_outputs_go_before_one_response(begin: Begin) -> None:
     """Several calls in one response: every output, then a single response.create."""
     calls = tuple(Call("square", f'{{"x": {x}}}', f"call_{x}") for x in (2, 3))
