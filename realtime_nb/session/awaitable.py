@@ -54,6 +54,10 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+END_S = 2.0
+"""How long the end of a session may take, its log included."""
+
+
 def at_home(
     method: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]:
@@ -259,7 +263,7 @@ class AsyncSession(Seen):
     # ---------------------------------------------------------------- the end
     @at_home
     async def close(self) -> None:
-        """End the session within 2 s; idempotent."""
+        """End the session within 2 s; see :meth:`realtime_nb.Session.close`."""
         await _end(self.actor, self.keeper)
 
     async def __aenter__(self) -> Self:
@@ -279,8 +283,9 @@ def _whole_path(folder: str | os.PathLike[str]) -> Path:
 
 
 async def _end(actor: Actor, keeper: Keeper) -> None:
+    until = actor.loop.time() + END_S
     await actor.close()
-    await keeper.close()
+    await keeper.close(until)
 
 
 def _drop(actor: Actor, keeper: Keeper) -> None:

@@ -303,7 +303,7 @@ class Session(Kept):
 
     # ---------------------------------------------------------------- the end
     def close(self) -> None:
-        """End the session within 2 s; idempotent. The frames and turns stay."""
+        """End the session within 2 s, or when all of it is where it is saved; idempotent. Frames and turns stay."""
         self._call(self.aio.close())
 
     def __enter__(self) -> Self:

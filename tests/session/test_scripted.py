@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 import realtime_nb as rt
 from realtime_nb import errors
+from realtime_nb.archive import Recorder
 from realtime_nb.portal import call_on
 from realtime_nb.testing.server import Call, Reply, ScriptedServer
 
@@ -701,6 +703,33 @@ def test_a_dropped_session_closes_its_connection(begin: Begin) -> None:
         del session
         gc.collect()
         server.wait_for_end(timeout_s=60)
+
+
+def test_closing_is_quick_when_server_and_disk_hang(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """close() takes at most two seconds for the wire and the log together; a log goes on by itself."""
+    monkeypatch.setenv("REALTIME_NB_LOG", str(tmp_path))
+    written, ended = threading.Event(), threading.Event()
+    close = Recorder.close
+
+    def hang(self: Recorder) -> None:
+        written.wait(60)
+        close(self)
+        ended.set()
+
+    async def deaf(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Recorder, "close", hang)
+    _, session = begin()
+    monkeypatch.setattr(session.actor.link._transport, "close", deaf)
+    since = time.monotonic()
+    session.close()
+    took_s = time.monotonic() - since
+    written.set()
+    assert ended.wait(60)
+    assert took_s < 2.5
 
 
 def test_closing_is_quick_when_the_server_is_deaf(begin: Begin) -> None:
