@@ -507,6 +507,7 @@ def test_a_server_that_dies_leaves_what_was_heard(begin: Begin) -> None:
         session.say("Hello.")
     assert caught.value.turn.text == "Half an ans"
     assert caught.value.turn.status == "incomplete"
+    assert caught.value.turn.reason == caught.value.message
     assert caught.value.code == 1006
     assert session.history.transcript.tolist()[-1] == "Half an ans"
     assert session.turns.output.tolist() == ["Half an ans"]
