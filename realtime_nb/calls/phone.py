@@ -24,7 +24,7 @@ from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
 from realtime_nb.session import Session
 from realtime_nb.target import Auth, resolve
-from realtime_nb.wire.webhooks import PREFIX, Once, WebhookRefused, check
+from realtime_nb.wire.webhooks import PREFIX, Once, WebhookRefused, check, signing_key
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -94,6 +94,7 @@ def _secret(given: str | Secret | None) -> Secret:
             f"webhooks are checked by their secret, and {SECRET_VARIABLE} is not set",
             hint='rt.calls.listen(..., secret="whsec_...")  # from the settings of the project',
         )
+    signing_key(secret)  # what is no secret would refuse every call, and nobody would know
     return secret
 
 
@@ -175,6 +176,8 @@ class Phone:
         ------
         TimeoutError
             When nobody called.
+        LocalProtocolError
+            The phone is closed, or was closed meanwhile.
         """
         return call_on(self._loop, self._next(timeout_s))
 
@@ -332,7 +335,7 @@ def listen(
     Raises
     ------
     ConfigError
-        A port is taken, or a key or a secret is missing.
+        A port is taken, or a key or a secret is missing, or is none.
 
     Examples
     --------

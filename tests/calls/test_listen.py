@@ -249,6 +249,8 @@ def test_a_secret_is_needed_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> 
         listen("ws://127.0.0.1:9/v1/realtime")
     with pytest.raises(ConfigError, match="it goes elsewhere"):
         listen("ws://127.0.0.1:9/v1/realtime", secret=SECRET, tts="piper")
+    with pytest.raises(ConfigError, match="a webhook's secret is"):
+        listen("ws://127.0.0.1:9/v1/realtime", secret="whsec_short")
     with listen("ws://127.0.0.1:9/v1/realtime", api_key="sk-test-CANARY", secret=SECRET) as phone:
         shown = repr(phone) + repr(vars(phone)) + repr(vars(phone._control))
         assert SECRET not in shown
