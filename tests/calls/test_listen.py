@@ -399,6 +399,13 @@ def test_what_is_no_address_is_said_so(target: str, words: str) -> None:
         dial(target)
 
 
+@pytest.mark.parametrize("setting", [{"voice": "marin"}, {"budget_usd": 0.5}, {"tier": 1}, {"llm": "small"}])
+def test_a_telephone_takes_no_settings(setting: dict[str, Any]) -> None:
+    """A budget that nobody would hold is refused, as a voice is that nobody would speak with."""
+    with pytest.raises(ConfigError, match=f"takes no {next(iter(setting))}="):
+        rt.connect("sip:", **setting)
+
+
 def test_nobody_there_is_said_so() -> None:
     """A refused connection, and a telephone that does not exist."""
     with pytest.raises(ConnectError, match="no connection"):
