@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import msgspec
 
 from realtime_nb.cassette.recording import Recording, RecordMode, begin
 from realtime_nb.display import Show, Showing
-from realtime_nb.errors import LocalProtocolError
+from realtime_nb.errors import ConfigError, LocalProtocolError
 from realtime_nb.findings import Findings
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
@@ -29,6 +29,7 @@ from realtime_nb.session.page_call import callable_door
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
+from realtime_nb.target import Way
 from realtime_nb.tools import TIMEOUT_S
 from realtime_nb.turn import Turn
 from realtime_nb.usage.trimmed import Trimmed
@@ -36,7 +37,6 @@ from realtime_nb.usage.trimmed import Trimmed
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from realtime_nb.target import Way
     from realtime_nb.widgets.talk import Talk
 
 __all__ = ["PUBLIC", "AsyncSession", "prepare", "talk_with"]
@@ -121,9 +121,18 @@ def talk_with(session: AsyncSession, transport: Way, *, echo_cancellation: bool)
     -------
     Talk
         The one there is; a new one where there is none, or where it broke off.
+
+    Raises
+    ------
+    ConfigError
+        There is no such way.
     """
     from realtime_nb.widgets.talk import Talk
 
+    if transport not in get_args(Way):
+        raise ConfigError(
+            f'session.talk() goes by "websocket" or "webrtc", not {transport!r}', hint='session.talk("webrtc")'
+        )
     actor = session.actor
     actor.link.check_open()
     if transport == "webrtc" and (actor.talk is None or actor.talk.transport != transport):

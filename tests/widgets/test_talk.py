@@ -121,6 +121,8 @@ def test_a_session_has_one_talk_at_a_time(play: Play) -> None:
     again = stage.session.talk()
     assert again is not stage.talk
     again.close()
+    with pytest.raises(errors.ConfigError, match="'WebRTC'"):
+        stage.session.talk("WebRTC")  # type: ignore[arg-type] # as a person may type it
     stage.session.close()
     with pytest.raises(errors.ConnectionClosed):
         stage.session.talk()
