@@ -224,8 +224,9 @@ def test_the_doctor_tells_the_path_and_why_no_better_one(play: Play) -> None:
     stage.talk.close()
     assert "Try: session.talk()" in repr(stage.session.doctor())
     stage.session.close()
-    closed = {finding.name: finding.state for finding in stage.session.doctor()}
-    assert (closed["session"], closed["server"]) == ("broken", "broken")
+    closed = {finding.name: finding for finding in stage.session.doctor()}
+    assert (closed["session"].state, closed["server"].state) == ("broken", "broken")
+    assert closed["server"].fact == "does not answer: the session is closed"
     assert {finding.name for finding in asyncio.run(stage.session.aio.doctor())} == set(closed)
 
 
