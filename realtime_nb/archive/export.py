@@ -45,7 +45,7 @@ def export(saved: SavedHistory, path: str | os.PathLike[str], frame: str | None 
     Raises
     ------
     ConfigError
-        Nothing is written under that suffix, or there is no such frame.
+        Nothing is written under that suffix, there is no such frame, or the file cannot be written.
     MissingExtra
         Parquet needs pyarrow.
     """
@@ -59,7 +59,13 @@ def export(saved: SavedHistory, path: str | os.PathLike[str], frame: str | None 
     name = frame or (target.stem if target.stem in FRAMES else "history")
     if name not in FRAMES:
         raise ConfigError(f"There is no frame {name!r}; there are: {', '.join(FRAMES)}", hint='frame="turns"')
-    writer(saved, target, name)
+    try:
+        writer(saved, target, name)
+    except OSError as fault:
+        raise ConfigError(
+            f"{target} cannot be written: {fault.strerror or fault}.",
+            hint=f"Path({str(target.parent)!r}).mkdir(parents=True, exist_ok=True)",
+        ) from None
     return target
 
 

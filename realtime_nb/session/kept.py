@@ -105,7 +105,7 @@ class Kept(Seen):
         Raises
         ------
         ConfigError
-            Nothing is written under that suffix, or there is no such frame.
+            Nothing is written under that suffix, there is no such frame, or the file cannot be written.
         MissingExtra
             Parquet needs pyarrow.
         AudioError

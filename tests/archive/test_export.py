@@ -134,6 +134,18 @@ def test_other_suffixes_and_frames_are_refused(saved: SavedHistory, tmp_path: Pa
         saved.export(tmp_path / "talk.csv", frame="turn")
 
 
+@pytest.mark.parametrize("name", ["talk.md", "turns.csv", "talk.html", "turns.parquet"])
+def test_a_folder_that_is_not_there_is_told_with_the_line_that_makes_it(
+    saved: SavedHistory, tmp_path: Path, name: str
+) -> None:
+    """As of a sound."""
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        saved.export(tmp_path / "none" / name)
+    assert caught.value.hint is not None
+    exec(caught.value.hint, {"Path": Path})  # noqa: S102 - the remedy runs
+    assert saved.export(tmp_path / "none" / name).exists()
+
+
 def test_a_session_exports_itself(tmp_path: Path) -> None:
     """While it is open, as it is now, and leaves nothing else behind."""
     with ScriptedServer(Reply("One.", audio=bytes(24_000))) as server, rt.connect(server.url) as session:
