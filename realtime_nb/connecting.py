@@ -46,7 +46,7 @@ def connect(
     to : str, optional
         ``"local"``: the embedded engine, no key and no network; ``"openai"``; or the
         ``ws://`` or ``wss://`` URL of any server of this protocol. By default OpenAI
-        where ``OPENAI_API_KEY`` is set, else local. ``"cassette:lesson1.cassette"`` plays
+        where there is a key (`api_key`, or ``OPENAI_API_KEY``), else local. ``"cassette:lesson1.cassette"`` plays
         what ``session.record`` recorded: ``?speed=real``, ``2x`` or ``20ms`` instead of at
         once, ``?match=lenient`` for other words than then, ``?session=2`` for the second one.
         A ``sip:`` address places a call, and gives a :class:`realtime_nb.calls.DialledCall`
