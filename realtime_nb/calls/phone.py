@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from realtime_nb.calls.control import Control
+from realtime_nb.calls.control import GONE, Control
 from realtime_nb.calls.incoming import INCOMING, IncomingCall
 from realtime_nb.display import ProgressView
-from realtime_nb.errors import ConfigError, LocalProtocolError
+from realtime_nb.errors import ConfigError, LocalProtocolError, ServerError
 from realtime_nb.local import Engine, PhoneStages, start
 from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
@@ -198,12 +198,12 @@ class Phone:
         return None
 
     def answer(self, *, timeout_s: float | None = None, **config: Unpack[SessionConfig]) -> Session:
-        """Wait for the next call and take it.
+        """Wait for the next call and take it; a caller who gives up before is passed over.
 
         Parameters
         ----------
         timeout_s : float, optional
-            How long to wait, in seconds; by default until *Interrupt*.
+            How long nobody may call, in seconds; by default until *Interrupt*.
         **config : SessionConfig
             As of :func:`realtime_nb.connect`: ``instructions``, ``voice``, ``tools``, ...
 
@@ -212,7 +212,12 @@ class Phone:
         Session
             Attached to the call.
         """
-        return self.wait(timeout_s).accept(**config)
+        while True:
+            try:
+                return self.wait(timeout_s).accept(**config)
+            except ServerError as error:
+                if error.code != GONE:
+                    raise
 
     def __iter__(self) -> Iterator[IncomingCall]:
         with contextlib.suppress(LocalProtocolError):  # it was closed

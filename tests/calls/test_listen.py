@@ -209,6 +209,17 @@ def test_missed_calls_are_not_waited_for(desk: tuple[Phone, Serving], monkeypatc
     assert phone.wait(WAIT_S).id == "rtc_new"
 
 
+def test_a_caller_who_gave_up_is_passed_over(desk: tuple[Phone, Serving]) -> None:
+    """Who waits to answer a call answers the next one that is there."""
+    phone, serving = desk
+    phone.take(*webhook("rtc_given_up"))
+    caller = Caller(serving)
+    session = phone.answer(timeout_s=WAIT_S, instructions="Be brief.")
+    assert caller.up().is_up
+    session.close()
+    caller.up().hang_up()
+
+
 def test_only_the_servers_own_fresh_webhooks_ring(desk: tuple[Phone, Serving]) -> None:
     """Tampered with, old, of another secret: refused. A repetition is taken and rings no second time."""
     phone, _ = desk
