@@ -46,7 +46,7 @@ def connect(
     to : str, optional
         ``"local"``: the embedded engine, no key and no network; ``"openai"``; or the
         ``ws://`` or ``wss://`` URL of any server of this protocol. By default OpenAI
-        where ``OPENAI_API_KEY`` is set, else local. ``"cassette:lesson1.cassette"`` plays
+        where there is a key (`api_key`, or ``OPENAI_API_KEY``), else local. ``"cassette:lesson1.cassette"`` plays
         what ``session.record`` recorded: ``?speed=real``, ``2x`` or ``20ms`` instead of at
         once, ``?match=lenient`` for other words than then, ``?session=2`` for the second one.
         A ``sip:`` address places a call, and gives a :class:`realtime_nb.calls.DialledCall`
@@ -79,7 +79,7 @@ def connect(
         ``audio`` is what arrived, through Opus. What you append is said in real time, with silence between. The
         server itself knows what was played, and forgets the rest when it is interrupted. Needs ``realtime-nb[webrtc]``.
     timeout_s : float
-        How long the connection may take, in seconds; loading models is not counted.
+        How long the connection may take, in seconds; loading models is not counted. A call rings for 30 s by default.
     **config : SessionConfig
         The session's settings in the API's words: ``instructions``, ``voice``,
         ``output_modalities``, ``turn_detection``, ``transcription`` (on by default),
@@ -109,7 +109,9 @@ def connect(
     'The Nile, the Congo and the Niger.'
     """
     if to is not None and to.lower().startswith(("sip:", "sips:")):
-        return _place(to, timeout_s, config)  # type: ignore[return-value] # a telephone, as the text above says
+        settings = {"model": model, "budget_usd": budget_usd, "tier": tier, "asr": asr, "llm": llm, "tts": tts}
+        given = {name: value for name, value in settings.items() if value is not None}
+        return _place(to, timeout_s, {**given, **config})  # type: ignore[return-value] # a telephone, as the text above says
     api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
     plan = planned(
         to,
@@ -162,7 +164,7 @@ async def aconnect(
     timeout_s: float = CONNECT_S,
     **config: Unpack[SessionConfig],
 ) -> AsyncSession:
-    """Open a session from a coroutine; everything else is as in :func:`connect`."""
+    """Open a session from a coroutine; everything else is as in :func:`connect`, which alone places calls."""
     api_key = Secret.of(api_key)  # at once: a traceback shows this frame's variables
     plan = planned(
         to,

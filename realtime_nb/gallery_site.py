@@ -158,7 +158,9 @@ def _read(path: Path) -> Any:
     except FileNotFoundError:
         raise ConfigError(f"There is no {path}", hint="realtime-nb export notebooks/01-hello.ipynb") from None
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, UnicodeDecodeError) as fault:
-        raise ConfigError(f"{path} is no notebook: {fault}", hint="jupyter nbconvert --to notebook FILE") from None
+        raise ConfigError(
+            f"{path} is no notebook: {fault}", hint="realtime-nb export notebooks/01-hello.ipynb"
+        ) from None
     for cell in notebook.cells:
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if _WIDGET not in output.get("data", {})]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from realtime_nb.audio import Audio
 from realtime_nb.audio.player import player_html
 from realtime_nb.display import cell_number, plain, words_html
+from realtime_nb.errors import ConnectionClosed
 from realtime_nb.latency import Latency, latency_of
 from realtime_nb.portal import await_on, call_on
 from realtime_nb.protocol.items import Item
@@ -152,10 +153,12 @@ class Turn:
 
     @property
     def reason(self) -> str | None:
-        """Why it is not ``completed``, in the API's word or the server's message."""
+        """Why it is not ``completed``, in the API's word or the server's message; or how the connection ended."""
         if not self.replies:
             return None
         last = self.replies[-1].state
+        if last.status == "in_progress" and isinstance(self.error, ConnectionClosed):
+            return self.error.message
         return last.reason or (last.error.code or last.error.message if last.error else None)
 
     @property

@@ -116,8 +116,9 @@ def test_what_is_no_notebook_is_told_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "list.ipynb").write_text("[]", encoding="utf-8")
     (tmp_path / "bytes.ipynb").write_bytes(b"\xff\xfe\x00")
     for name in ("text", "list", "bytes"):
-        with pytest.raises(ConfigError, match=rf"{name}\.ipynb is no notebook"):
+        with pytest.raises(ConfigError, match=rf"{name}\.ipynb is no notebook") as caught:
             export_site([tmp_path / f"{name}.ipynb"], tmp_path)
+        assert caught.value.hint == "realtime-nb export notebooks/01-hello.ipynb"
     (tmp_path / "more").mkdir()
     twice = [notebook(folder / "a.ipynb") for folder in (tmp_path, tmp_path / "more")]
     with pytest.raises(ConfigError, match="would be one page"):

@@ -13,9 +13,11 @@ from realtime_nb.target import Auth
 from realtime_nb.transports.http import Answer, post
 from realtime_nb.transports.websocket import safe_url
 
-__all__ = ["Control"]
+__all__ = ["GONE", "Control"]
 
 TIMEOUT_S = 10.0
+GONE = "call_not_found"
+"""The code of a refusal where there is no such call any more."""
 
 
 class Control:
@@ -72,4 +74,5 @@ class Control:
     def _refused(self, answer: Answer) -> ServerError:
         words = answer.refusal if self.key is None else self.key.redact(answer.refusal)
         said = answer.error
-        return ServerError(f"{words} (HTTP {answer.status})", code=said.get("code"), param=said.get("param"))
+        code = GONE if answer.status == 404 else said.get("code")
+        return ServerError(f"{words} (HTTP {answer.status})", code=code, param=said.get("param"))

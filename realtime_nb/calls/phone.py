@@ -15,16 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from realtime_nb.calls.control import Control
+from realtime_nb.calls.control import GONE, Control
 from realtime_nb.calls.incoming import INCOMING, IncomingCall
 from realtime_nb.display import ProgressView
-from realtime_nb.errors import ConfigError, LocalProtocolError, ModelError
+from realtime_nb.errors import ConfigError, LocalProtocolError, ModelError, ServerError
 from realtime_nb.local import Engine, PhoneStages, start
 from realtime_nb.portal import await_on, call_on, portal
 from realtime_nb.secret import Secret
 from realtime_nb.session import Session
 from realtime_nb.target import Auth, resolve
-from realtime_nb.wire.webhooks import PREFIX, Once, WebhookRefused, check
+from realtime_nb.wire.webhooks import PREFIX, Once, WebhookRefused, check, signing_key
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -94,6 +94,7 @@ def _secret(given: str | Secret | None) -> Secret:
             f"webhooks are checked by their secret, and {SECRET_VARIABLE} is not set",
             hint='rt.calls.listen(..., secret="whsec_...")  # from the settings of the project',
         )
+    signing_key(secret)  # what is no secret would refuse every call, and nobody would know
     return secret
 
 
@@ -175,14 +176,19 @@ class Phone:
         ------
         TimeoutError
             When nobody called.
+        LocalProtocolError
+            The phone is closed, or was closed meanwhile.
         ModelError
             When the embedded engine has ended.
         """
         return call_on(self._loop, self._next(timeout_s))
 
     async def _next(self, timeout_s: float | None) -> IncomingCall:
-        async with asyncio.timeout(timeout_s):
-            call = None if self._closed else await self._ringing()
+        try:
+            async with asyncio.timeout(timeout_s):
+                call = None if self._closed else await self._ringing()
+        except TimeoutError:
+            raise TimeoutError(f"nobody has called for {timeout_s:g} s") from None
         if call is None:
             self._waiting.put_nowait(None)  # whoever else waits is to know it, too
             raise self._over()
@@ -202,12 +208,12 @@ class Phone:
         return None
 
     def answer(self, *, timeout_s: float | None = None, **config: Unpack[SessionConfig]) -> Session:
-        """Wait for the next call and take it.
+        """Wait for the next call and take it; a caller who gives up before is passed over.
 
         Parameters
         ----------
         timeout_s : float, optional
-            How long to wait, in seconds; by default until *Interrupt*.
+            How long nobody may call, in seconds; by default until *Interrupt*.
         **config : SessionConfig
             As of :func:`realtime_nb.connect`: ``instructions``, ``voice``, ``tools``, ...
 
@@ -216,7 +222,12 @@ class Phone:
         Session
             Attached to the call.
         """
-        return self.wait(timeout_s).accept(**config)
+        while True:
+            try:
+                return self.wait(timeout_s).accept(**config)
+            except ServerError as error:
+                if error.code != GONE:
+                    raise
 
     def __iter__(self) -> Iterator[IncomingCall]:
         with contextlib.suppress(LocalProtocolError):  # it was closed
@@ -345,7 +356,7 @@ def listen(
     Raises
     ------
     ConfigError
-        A port is taken, or a key or a secret is missing.
+        A port is taken, or a key or a secret is missing, or is none.
 
     Examples
     --------

@@ -102,7 +102,7 @@ def open_tracks(folder: Path) -> list[Track]:
     """
     if not folder.is_dir():
         what = "is a file: a cassette is a folder" if folder.exists() else "is not there"
-        raise CassetteError(f"The cassette {str(folder)!r} {what}.", hint=f'session.record("{folder.name}")')
+        raise CassetteError(f"The cassette {str(folder)!r} {what}.", hint=f'session.record("{folder.stem}.cassette")')
     paths = names_of(folder)
     if not paths:
         broken = next(folder.glob("session-*.part"), None)

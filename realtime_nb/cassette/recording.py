@@ -254,7 +254,7 @@ def check_own(folder: Path) -> None:
     if not names_of(folder) and folder.exists() and (not folder.is_dir() or _foreign(folder)):
         raise ConfigError(
             f"{str(folder)!r} is no cassette: what is in it is left alone.",
-            hint=f'session.record("{folder.stem}.cassette")',
+            hint=f'session.record("{folder.stem}-2.cassette")',
         )
 
 

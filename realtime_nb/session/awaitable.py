@@ -9,13 +9,13 @@ import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import msgspec
 
 from realtime_nb.cassette.recording import Recording, RecordMode, begin
 from realtime_nb.display import Show, Showing
-from realtime_nb.errors import LocalProtocolError
+from realtime_nb.errors import ConfigError, LocalProtocolError
 from realtime_nb.findings import Findings
 from realtime_nb.portal import await_on
 from realtime_nb.protocol.events import ResponseParams, decode_client
@@ -29,13 +29,14 @@ from realtime_nb.session.page_call import callable_door
 from realtime_nb.session.parts import Said, sort_parts
 from realtime_nb.session.seen import Seen
 from realtime_nb.session.trim import trim
+from realtime_nb.target import Way
+from realtime_nb.tools import TIMEOUT_S
 from realtime_nb.turn import Turn
 from realtime_nb.usage.trimmed import Trimmed
 
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from realtime_nb.target import Way
     from realtime_nb.widgets.talk import Talk
 
 __all__ = ["PUBLIC", "AsyncSession", "prepare", "talk_with"]
@@ -51,6 +52,10 @@ PUBLIC = (
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+END_S = 2.0
+"""How long the end of a session may take, its log included."""
 
 
 def at_home(
@@ -116,9 +121,18 @@ def talk_with(session: AsyncSession, transport: Way, *, echo_cancellation: bool)
     -------
     Talk
         The one there is; a new one where there is none, or where it broke off.
+
+    Raises
+    ------
+    ConfigError
+        There is no such way.
     """
     from realtime_nb.widgets.talk import Talk
 
+    if transport not in get_args(Way):
+        raise ConfigError(
+            f'session.talk() goes by "websocket" or "webrtc", not {transport!r}', hint='session.talk("webrtc")'
+        )
     actor = session.actor
     actor.link.check_open()
     if transport == "webrtc" and (actor.talk is None or actor.talk.transport != transport):
@@ -211,10 +225,10 @@ class AsyncSession(Seen):
     async def _configure(self, fields: dict[str, Any]) -> None:
         await self.actor.configure(fields)
 
-    async def tool(self, function: F) -> F:
+    async def tool(self, function: F, *, timeout_s: float = TIMEOUT_S) -> F:
         """Let the model call a Python function; see :meth:`realtime_nb.Session.tool`."""
         self.card.require("function calling")
-        self.actor.tools.add(function)
+        self.actor.tools.add(function, timeout_s=timeout_s)
         await self._configure({"type": "realtime", "tools": self.actor.tools.declared()})
         return function
 
@@ -258,7 +272,7 @@ class AsyncSession(Seen):
     # ---------------------------------------------------------------- the end
     @at_home
     async def close(self) -> None:
-        """End the session within 2 s; idempotent."""
+        """End the session within 2 s; see :meth:`realtime_nb.Session.close`."""
         await _end(self.actor, self.keeper)
 
     async def __aenter__(self) -> Self:
@@ -278,8 +292,9 @@ def _whole_path(folder: str | os.PathLike[str]) -> Path:
 
 
 async def _end(actor: Actor, keeper: Keeper) -> None:
+    until = actor.loop.time() + END_S
     await actor.close()
-    await keeper.close()
+    await keeper.close(until)
 
 
 def _drop(actor: Actor, keeper: Keeper) -> None:

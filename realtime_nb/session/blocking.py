@@ -14,6 +14,7 @@ from realtime_nb.session.awaitable import PUBLIC, prepare, talk_with
 from realtime_nb.session.config import ResponseConfig, SessionConfig
 from realtime_nb.session.deltas import Deltas
 from realtime_nb.session.kept import Kept
+from realtime_nb.tools import TIMEOUT_S
 from realtime_nb.turn import Turn
 from realtime_nb.usage.trimmed import Trimmed
 
@@ -223,21 +224,24 @@ class Session(Kept):
         """
         self._call(self.aio.update(**config))
 
-    def tool(self, function: F) -> F:
+    def tool(self, function: F, *, timeout_s: float = TIMEOUT_S) -> F:
         """Let the model call a Python function; a decorator.
 
         Parameters
         ----------
         function : callable
             Its name, annotations and docstring tell the model what it is for. A
-            coroutine function is awaited, a plain one runs in a worker thread.
+            coroutine function is awaited, a plain one runs in a thread of its own.
+        timeout_s : float
+            How long it may take, in seconds; then the model is told so, and goes on without it. For more than
+            the usual, call this by name: ``session.tool(function, timeout_s=600)``.
 
         Returns
         -------
         callable
             The same function.
         """
-        return self._call(self.aio.tool(function))
+        return self._call(self.aio.tool(function, timeout_s=timeout_s))
 
     def send(self, event: Any) -> str:
         """Send a client event as it is.
@@ -299,7 +303,7 @@ class Session(Kept):
 
     # ---------------------------------------------------------------- the end
     def close(self) -> None:
-        """End the session within 2 s; idempotent. The frames and turns stay."""
+        """End the session within 2 s, or when all of it is where it is saved; idempotent. Frames and turns stay."""
         self._call(self.aio.close())
 
     def __enter__(self) -> Self:

@@ -52,7 +52,8 @@ async def _server(actor: Actor) -> list[Finding]:
     try:
         trip_s = await actor.link.round_trip_s()
     except (RealtimeError, OSError, TimeoutError) as error:
-        return [Finding("server", "broken", f"does not answer: {error}", "session = rt.connect()")]
+        why = error.message if isinstance(error, RealtimeError) else error
+        return [Finding("server", "broken", f"does not answer: {why}", "session = rt.connect()")]
     fact = "this way of travelling has no round trip" if trip_s is None else f"round trip {trip_s * 1000:.1f} ms"
     return [Finding("server", "ok", fact)]
 

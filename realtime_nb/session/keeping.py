@@ -14,10 +14,7 @@ from realtime_nb.errors import ConfigError
 from realtime_nb.portal import await_on
 from realtime_nb.session.actor import Actor
 
-__all__ = ["LOG_S", "Keeper"]
-
-LOG_S = 1.5
-"""How long the end of a session waits for its log."""
+__all__ = ["Keeper"]
 
 
 class Keeper:
@@ -75,12 +72,12 @@ class Keeper:
             self._recorder(Path(folder)).close()
             return open_history(folder).export(path, frame=frame)
 
-    async def close(self) -> None:
-        """Let all that was written reach the disk; a log nobody asked for is not waited for long."""
+    async def close(self, until: float) -> None:
+        """Let all that was written reach the disk; a log nobody asked for is not waited for beyond `until`."""
         for recorder in list(self._recorders.values()):
             with contextlib.suppress(TimeoutError):  # its thread ends it when the disk lets it
-                async with asyncio.timeout(None if recorder.at_once else LOG_S):
-                    await asyncio.to_thread(recorder.close)
+                async with asyncio.timeout_at(None if recorder.at_once else until):
+                    await asyncio.shield(asyncio.to_thread(recorder.close))
 
     def __bool__(self) -> bool:
         return bool(self._recorders)

@@ -77,7 +77,7 @@ class Kept(Seen):
         Raises
         ------
         ConfigError
-            There is a cassette already, or the folder holds other things.
+            There is a cassette already, it is being recorded, or the folder holds other things.
 
         Notes
         -----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_nb.tools.box import CallRecord, ToolBox
+from realtime_nb.tools.box import TIMEOUT_S, CallRecord, ToolBox
 from realtime_nb.tools.declare import Tool, declare
 
-__all__ = ["CallRecord", "Tool", "ToolBox", "declare"]
+__all__ = ["TIMEOUT_S", "CallRecord", "Tool", "ToolBox", "declare"]

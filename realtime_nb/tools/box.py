@@ -21,7 +21,7 @@ from realtime_nb.tools.output import MAX_CHARS, error_output, output_text
 __all__ = ["TIMEOUT_S", "CallRecord", "ToolBox", "in_thread"]
 
 TIMEOUT_S = 30.0
-"""How long a function may take; the model is told when it took longer."""
+"""How long a function may take, unless it was said; the model is told when it took longer."""
 _SHOWN = 80
 
 
@@ -58,7 +58,7 @@ class ToolBox:
     Parameters
     ----------
     timeout_s : float
-        How long a function may take.
+        How long a function may take of which :meth:`add` was not told.
     max_chars : int
         How much of its result the model is told.
 
@@ -81,17 +81,20 @@ class ToolBox:
         self.timeout_s = timeout_s
         self.max_chars = max_chars
         self._tools: dict[str, Tool] = {}
+        self._limits: dict[str, float] = {}
         self._declared: dict[str, dict[str, Any]] = {}
         self._taken: set[str] = set()
 
     # ------------------------------------------------------------ what there is
-    def add(self, function: Any) -> Any:
+    def add(self, function: Any, *, timeout_s: float | None = None) -> Any:
         """Declare a function; one of the same name is replaced. Works as a decorator.
 
         Parameters
         ----------
         function : callable or Tool
             See :func:`realtime_nb.tools.declare`.
+        timeout_s : float, optional
+            How long it may take, in seconds.
 
         Returns
         -------
@@ -105,6 +108,8 @@ class ToolBox:
         """
         for schema in self.schemas([function]):
             self._declared[_key(schema)] = schema
+            if timeout_s is not None:
+                self._limits[_key(schema)] = timeout_s
         return function
 
     def declared(self) -> list[dict[str, Any]]:
@@ -219,13 +224,14 @@ class ToolBox:
             positional, named = tool.bind(call.arguments)
         except ValueError as error:
             raise _Refused("InvalidArguments", f"{error}; see the parameters of {call.name}") from error
+        limit_s = self._limits.get(call.name, self.timeout_s)
         try:
-            async with asyncio.timeout(self.timeout_s) as limit:
+            async with asyncio.timeout(limit_s) as limit:
                 return await _started(tool.function, positional, named)
         except TimeoutError as error:
             if not limit.expired():
                 raise  # the function's own
-            raise _Refused("Timeout", f"{call.name} took longer than {self.timeout_s:g} s") from error
+            raise _Refused("Timeout", f"{call.name} took longer than {limit_s:g} s") from error
 
     def __repr__(self) -> str:
         return f"ToolBox({', '.join(self._declared)})"

@@ -69,7 +69,7 @@ class Meter(View):
     --------
     >>> meter = Meter(session)  # doctest: +SKIP
     >>> meter  # doctest: +SKIP
-    Meter(tokens in 1,204, tokens out 310, cost $0.003482, context 1,514 of 28,672 (5.3 %))
+    Meter(tokens in 71 (71 text), tokens out 3 (3 text), cost $0.000050, no budget, context 74 of 28,224 (0.3%))
     """
 
     view_name: ClassVar[str] = "meter"

@@ -207,7 +207,7 @@ def test_a_call_is_refused_in_a_cell(desk: tuple[Phone, Serving]) -> None:
 def test_nobody_calls(desk: tuple[Phone, Serving]) -> None:
     """Waiting has an end; a closed phone says so."""
     phone, _ = desk
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match="nobody has called"):
         phone.wait(0.05)
     phone.close()
     with pytest.raises(LocalProtocolError, match="closed"):
@@ -250,6 +250,17 @@ def test_missed_calls_are_not_waited_for(desk: tuple[Phone, Serving], monkeypatc
     assert phone.wait(WAIT_S).id == "rtc_new"
 
 
+def test_a_caller_who_gave_up_is_passed_over(desk: tuple[Phone, Serving]) -> None:
+    """Who waits to answer a call answers the next one that is there."""
+    phone, serving = desk
+    phone.take(*webhook("rtc_given_up"))
+    caller = Caller(serving)
+    session = phone.answer(timeout_s=WAIT_S, instructions="Be brief.")
+    assert caller.up().is_up
+    session.close()
+    caller.up().hang_up()
+
+
 def test_only_the_servers_own_fresh_webhooks_ring(desk: tuple[Phone, Serving]) -> None:
     """Tampered with, old, of another secret: refused. A repetition is taken and rings no second time."""
     phone, _ = desk
@@ -290,6 +301,8 @@ def test_a_secret_is_needed_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> 
         listen("ws://127.0.0.1:9/v1/realtime")
     with pytest.raises(ConfigError, match="it goes elsewhere"):
         listen("ws://127.0.0.1:9/v1/realtime", secret=SECRET, tts="piper")
+    with pytest.raises(ConfigError, match="a webhook's secret is"):
+        listen("ws://127.0.0.1:9/v1/realtime", secret="whsec_short")
     with listen("ws://127.0.0.1:9/v1/realtime", api_key="sk-test-CANARY", secret=SECRET) as phone:
         shown = repr(phone) + repr(vars(phone)) + repr(vars(phone._control))
         assert SECRET not in shown
@@ -438,6 +451,13 @@ def test_what_is_no_address_is_said_so(target: str, words: str) -> None:
     """Before anything is sent."""
     with pytest.raises(ConfigError, match=words):
         dial(target)
+
+
+@pytest.mark.parametrize("setting", [{"voice": "marin"}, {"budget_usd": 0.5}, {"tier": 1}, {"llm": "small"}])
+def test_a_telephone_takes_no_settings(setting: dict[str, Any]) -> None:
+    """A budget that nobody would hold is refused, as a voice is that nobody would speak with."""
+    with pytest.raises(ConfigError, match=f"takes no {next(iter(setting))}="):
+        rt.connect("sip:", **setting)
 
 
 def test_nobody_there_is_said_so() -> None:

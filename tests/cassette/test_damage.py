@@ -69,7 +69,7 @@ def test_a_saved_conversation_is_no_cassette(tmp_path: Path) -> None:
     """A folder without a session is told as such; so is a file, and nothing at all."""
     (tmp_path / "events.jsonl").write_text("{}\n")
     refused(tmp_path, "no session-1.jsonl")
-    refused(tmp_path / "events.jsonl", "is a file")
+    assert refused(tmp_path / "events.jsonl", "is a file").hint == 'session.record("events.cassette")'
     refused(tmp_path / "nothing", "is not there")
 
 

@@ -251,8 +251,9 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all my work")
     with ScriptedServer() as server, rt.connect(server.url) as session:
         for mode in ("once", "new", "all"):
-            with pytest.raises(errors.ConfigError, match="left alone"):
+            with pytest.raises(errors.ConfigError, match="left alone") as caught:
                 session.record(tmp_path, mode=mode)
+            assert caught.value.hint == f'session.record("{tmp_path.name}-2.cassette")'
         with pytest.raises(errors.ConfigError, match="records nothing"):
             session.record(tmp_path / "x", mode="none")
     assert (tmp_path / "thesis.txt").read_text() == "all my work"

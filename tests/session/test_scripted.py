@@ -380,6 +380,22 @@ def test_a_function_is_called_and_its_result_spoken_of(begin: Begin) -> None:
     assert len(turn.response_ids) == 2
 
 
+def test_how_long_a_function_may_take_can_be_said(begin: Begin) -> None:
+    """The limit goes with the function; beyond it the model is told so, and the turn goes on."""
+    _, session = begin(Reply(calls=(Call("hang"),)), Reply("It takes too long."))
+    release = threading.Event()
+
+    def hang() -> None:
+        """Hang."""
+        release.wait(60)
+
+    assert session.tool(hang, timeout_s=0.01) is hang
+    turn = session.say("Hang.")
+    release.set()
+    assert "hang took longer than 0.01 s" in turn.calls[0].output
+    assert turn.text == "It takes too long."
+
+
 def test_all_outputs_go_before_one_response(begin: Begin) -> None:
     """Several calls in one response: every output, then a single response.create."""
     calls = tuple(Call("square", f'{{"x": {x}}}', f"call_{x}") for x in (2, 3))
@@ -573,6 +589,7 @@ def test_a_server_that_dies_leaves_what_was_heard(begin: Begin) -> None:
         session.say("Hello.")
     assert caught.value.turn.text == "Half an ans"
     assert caught.value.turn.status == "incomplete"
+    assert caught.value.turn.reason == caught.value.message
     assert caught.value.code == 1006
     assert session.history.transcript.tolist()[-1] == "Half an ans"
     assert session.turns.output.tolist() == ["Half an ans"]
@@ -769,6 +786,33 @@ def test_a_dropped_session_closes_its_connection(begin: Begin) -> None:
         del session
         gc.collect()
         server.wait_for_end(timeout_s=60)
+
+
+def test_closing_is_quick_when_server_and_disk_hang(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """close() takes at most two seconds for the wire and the log together; a log goes on by itself."""
+    monkeypatch.setenv("REALTIME_NB_LOG", str(tmp_path))
+    written, ended = threading.Event(), threading.Event()
+    close = Recorder.close
+
+    def hang(self: Recorder) -> None:
+        written.wait(60)
+        close(self)
+        ended.set()
+
+    async def deaf(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Recorder, "close", hang)
+    _, session = begin()
+    monkeypatch.setattr(session.actor.link._transport, "close", deaf)
+    since = time.monotonic()
+    session.close()
+    took_s = time.monotonic() - since
+    written.set()
+    assert ended.wait(60)
+    assert took_s < 2.5
 
 
 def test_closing_is_quick_when_the_server_is_deaf(begin: Begin) -> None:

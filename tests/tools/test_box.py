@@ -143,6 +143,29 @@ def test_slow_functions_are_given_up(box: ToolBox) -> None:
     ]
 
 
+def test_a_function_may_be_given_longer_than_the_others(box: ToolBox) -> None:
+    """Work of minutes comes to its end where it was said that it may take them."""
+    given_up = threading.Event()
+    box.timeout_s = 0.05
+
+    @box.add
+    async def sleep() -> None:
+        """Sleep."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    def count() -> str:
+        """Count until the other was given up."""
+        return "31,000 trees" if given_up.wait(60) else "none"
+
+    box.add(count, timeout_s=60)
+    records = run(box, call("sleep"), call("count", call_id="call_2"))
+    assert told(records[0])["type"] == "Timeout"
+    assert records[1].output == "31,000 trees"
+
+
 def test_calls_run_at_the_same_time() -> None:
     """The calls of one response do not wait for each other."""
     box = ToolBox(timeout_s=60)

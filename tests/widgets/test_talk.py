@@ -122,6 +122,8 @@ def test_a_session_has_one_talk_at_a_time(play: Play) -> None:
     again = stage.session.talk()
     assert again is not stage.talk
     again.close()
+    with pytest.raises(errors.ConfigError, match="'WebRTC'"):
+        stage.session.talk("WebRTC")  # type: ignore[arg-type] # as a person may type it
     stage.session.close()
     with pytest.raises(errors.ConnectionClosed):
         stage.session.talk()
@@ -268,8 +270,9 @@ def test_the_doctor_tells_the_path_and_why_no_better_one(play: Play) -> None:
     stage.talk.close()
     assert "Try: session.talk()" in repr(stage.session.doctor())
     stage.session.close()
-    closed = {finding.name: finding.state for finding in stage.session.doctor()}
-    assert (closed["session"], closed["server"]) == ("broken", "broken")
+    closed = {finding.name: finding for finding in stage.session.doctor()}
+    assert (closed["session"].state, closed["server"].state) == ("broken", "broken")
+    assert closed["server"].fact == "does not answer: the session is closed"
     assert {finding.name for finding in asyncio.run(stage.session.aio.doctor())} == set(closed)
 
 
