@@ -36,7 +36,7 @@ def connect(
     tts: str | None = None,
     log: bool = True,
     transport: Way = "websocket",
-    timeout_s: float = CONNECT_S,
+    timeout_s: float | None = None,
     **config: Unpack[SessionConfig],
 ) -> Session:
     """Open a session with a realtime model.
@@ -78,8 +78,8 @@ def connect(
         delays where the network loses some, so that a turn lasts as long as its answer sounds, and its
         ``audio`` is what arrived, through Opus. What you append is said in real time, with silence between. The
         server itself knows what was played, and forgets the rest when it is interrupted. Needs ``realtime-nb[webrtc]``.
-    timeout_s : float
-        How long the connection may take, in seconds; loading models is not counted. A call rings for 30 s by default.
+    timeout_s : float, optional
+        How long the connection may take, in seconds; loading models is not counted. By default 5, and 30 for a call.
     **config : SessionConfig
         The session's settings in the API's words: ``instructions``, ``voice``,
         ``output_modalities``, ``turn_detection``, ``transcription`` (on by default),
@@ -125,7 +125,7 @@ def connect(
         tts=tts,
         log=log,
         transport=transport,
-        timeout_s=timeout_s,
+        timeout_s=CONNECT_S if timeout_s is None else timeout_s,
         **config,
     )
     view = ProgressView()
@@ -136,7 +136,7 @@ def connect(
         plan.tell()
 
 
-def _place(to: str, timeout_s: float, config: Mapping[str, Any]) -> DialledCall:
+def _place(to: str, timeout_s: float | None, config: Mapping[str, Any]) -> DialledCall:
     """Place a call: a telephone has no settings."""
     from realtime_nb.calls import dial
 
@@ -145,7 +145,7 @@ def _place(to: str, timeout_s: float, config: Mapping[str, Any]) -> DialledCall:
             f"a call to {to} takes no {next(iter(config))}=: the settings are with who answers",
             hint=f'call = rt.connect("{to}")',
         )
-    return dial(to) if timeout_s == CONNECT_S else dial(to, timeout_s=timeout_s)
+    return dial(to) if timeout_s is None else dial(to, timeout_s=timeout_s)
 
 
 async def aconnect(

@@ -28,7 +28,7 @@ from realtime_nb.server.admission import (
 from realtime_nb.server.calls import call_routes
 from realtime_nb.server.catalog import is_known
 from realtime_nb.server.guard import ADMISSION, Guard
-from realtime_nb.server.http import http_error, routes
+from realtime_nb.server.http import http_error, not_found, routes
 from realtime_nb.server.hub import Hub
 from realtime_nb.server.live import LiveSession
 from realtime_nb.server.peer import Peer
@@ -68,7 +68,13 @@ def build_app(hub: Hub, sockets: Sockets | None = None) -> Starlette:
         hub.close()
 
     return Starlette(
-        routes=[*routes(hub), *call_routes(hub), webrtc.route, WebSocketRoute(PATH, partial(_connect, hub))],
+        routes=[
+            *routes(hub),
+            *call_routes(hub),
+            webrtc.route,
+            WebSocketRoute(PATH, partial(_connect, hub)),
+            WebSocketRoute("/{elsewhere:path}", _nowhere),
+        ],
         middleware=[Middleware(Guard, policy=Policy.of(hub.options, hub.secrets.grant, hub.secrets.serves))],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
@@ -87,6 +93,11 @@ async def _telephone(hub: Hub, sockets: Sockets | None) -> AsyncIterator[None]:
         yield
     finally:
         await phone.close()
+
+
+async def _nowhere(websocket: WebSocket) -> None:
+    """Refuse another path as such: left to Starlette it is a 403, as of a key that may not."""
+    await websocket.send_denial_response(not_found())
 
 
 async def _connect(hub: Hub, websocket: WebSocket) -> None:

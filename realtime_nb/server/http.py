@@ -105,6 +105,17 @@ def routes(hub: Hub) -> list[Route]:
     return [Route(path, endpoint, methods=[method]) for method, path, endpoint in table]
 
 
+def not_found() -> Response:
+    """There is nothing at that path.
+
+    Returns
+    -------
+    Response
+        404, in the API's form.
+    """
+    return _refused(404, "Not Found", None, None)
+
+
 async def http_error(_request: Request, error: Exception) -> Response:
     """Give Starlette's own refusals (no such path, no such method) the API's form."""
     if not isinstance(error, HTTPException):

@@ -11,12 +11,22 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 
+import realtime_nb as rt
 from realtime_nb.protocol.limits import Limits
 from realtime_nb.secret import Secret
 from realtime_nb.server.options import ServerOptions
 
 WAIT_S = 60
 OPTIONS = ServerOptions(token=Secret("the-token"), origins=("https://lab.example",), require_model=True)
+
+
+def test_a_path_that_is_not_there_is_told_so(serve: Any) -> None:
+    """Whoever mistook it learns of the path, and not that a key may not."""
+    serving = serve(OPTIONS)
+    with pytest.raises(rt.errors.ConnectError, match=r"HTTP 404 Not Found") as caught:
+        rt.connect(f"{serving.url}s", api_key="the-token")
+    assert caught.value.hint is not None
+    assert "the path of the realtime endpoint" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,9 @@ def key_payloads(key: str, *, ms: int = 100, ptime_ms: int = 20) -> Iterator[byt
     >>> [payload.hex() for payload in key_payloads("5", ms=40)]
     ['050a00a0', '050a0140', '058a0140', '058a0140', '058a0140']
     """
-    event = KEYS.index(key.upper())
+    event = KEYS.find(key.upper())
+    if event < 0 or len(key) != 1:
+        raise ValueError(f"{key!r} is no key of a telephone, which has {KEYS}")
     durations = range(8 * ptime_ms, 8 * ms + 1, 8 * ptime_ms)
     for duration in durations:
         yield _EVENT.pack(event, _VOLUME, duration)

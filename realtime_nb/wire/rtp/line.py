@@ -223,11 +223,10 @@ class Line:
         Raises
         ------
         ValueError
-            For what is no key.
+            For what is no key; then none of them is pressed.
         """
-        for key in keys:
-            payloads = list(key_payloads(key, ptime_ms=self.remote.ptime_ms))
-            self._pressed += [(payload, at, at == 0) for at, payload in enumerate(payloads)]
+        pressed = [list(key_payloads(key, ptime_ms=self.remote.ptime_ms)) for key in keys]
+        self._pressed += [(payload, at, at == 0) for payloads in pressed for at, payload in enumerate(payloads)]
 
     @property
     def deadline(self) -> float:
