@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from realtime_nb.display import Show, Showing
 from realtime_nb.findings import Findings
@@ -224,8 +225,12 @@ class Session(Kept):
         """
         self._call(self.aio.update(**config))
 
-    def tool(self, function: F, *, timeout_s: float = TIMEOUT_S) -> F:
-        """Let the model call a Python function; a decorator.
+    @overload
+    def tool(self, function: F, *, timeout_s: float = TIMEOUT_S) -> F: ...
+    @overload
+    def tool(self, function: None = None, *, timeout_s: float = TIMEOUT_S) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, *, timeout_s: float = TIMEOUT_S) -> F | Callable[[F], F]:
+        """Let the model call a Python function; a decorator, with or without ``(timeout_s=600)``.
 
         Parameters
         ----------
@@ -233,14 +238,15 @@ class Session(Kept):
             Its name, annotations and docstring tell the model what it is for. A
             coroutine function is awaited, a plain one runs in a thread of its own.
         timeout_s : float
-            How long it may take, in seconds; then the model is told so, and goes on without it. For more than
-            the usual, call this by name: ``session.tool(function, timeout_s=600)``.
+            How long it may take, in seconds; then the model is told so, and goes on without it.
 
         Returns
         -------
         callable
             The same function.
         """
+        if function is None:
+            return partial(self.tool, timeout_s=timeout_s)
         return self._call(self.aio.tool(function, timeout_s=timeout_s))
 
     def send(self, event: Any) -> str:

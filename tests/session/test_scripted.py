@@ -385,6 +385,7 @@ def test_how_long_a_function_may_take_can_be_said(begin: Begin) -> None:
     _, session = begin(Reply(calls=(Call("hang"),)), Reply("It takes too long."))
     release = threading.Event()
 
+    @session.tool(timeout_s=0.01)
     def hang() -> None:
         """Hang."""
         release.wait(60)
