@@ -16,8 +16,8 @@ from realtime_nb.transports.websocket import safe_url
 __all__ = ["GONE", "Control"]
 
 TIMEOUT_S = 10.0
-GONE = "call_not_found"
-"""The code of a refusal where there is no such call any more."""
+GONE = frozenset({"call_not_found", "call_id_not_found"})
+"""Codes of a refusal where there is no such call any more; a 404 alone may be of a wrong path, or of a model."""
 
 
 class Control:
@@ -74,5 +74,4 @@ class Control:
     def _refused(self, answer: Answer) -> ServerError:
         words = answer.refusal if self.key is None else self.key.redact(answer.refusal)
         said = answer.error
-        code = GONE if answer.status == 404 else said.get("code")
-        return ServerError(f"{words} (HTTP {answer.status})", code=code, param=said.get("param"))
+        return ServerError(f"{words} (HTTP {answer.status})", code=said.get("code"), param=said.get("param"))

@@ -226,7 +226,7 @@ class Phone:
             try:
                 return self.wait(timeout_s).accept(**config)
             except ServerError as error:
-                if error.code != GONE:
+                if error.code not in GONE:
                     raise
 
     def __iter__(self) -> Iterator[IncomingCall]:

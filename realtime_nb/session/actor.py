@@ -120,7 +120,7 @@ class Actor:
                 lambda: event_id not in self.book.updates, timeout_s, about=[event_id], what="session.updated"
             )
         except TimeoutError:
-            self.book.updates.clear()  # one that is never answered is not to be waited for by those after it
+            self.book.give_up(event_id)
             raise
         finally:  # an Interrupt, maybe for that very reason
             with contextlib.suppress(ValueError):

@@ -63,7 +63,8 @@ class Session(Kept):
             holds; a picture is a figure, a PIL image, a uint8 array, a picture
             file's path, or IPython's Image. A generator (plain or async) of chunks
             (Audio, PCM16 bytes, arrays) is sent while it comes, at the pace of
-            speech, so that the server's voice detection ends the turn.
+            speech, so that the server's voice detection ends the turn. An async one
+            runs on the session's own loop, and by ``session.aio`` on yours.
         response : ResponseConfig, optional
             What this one response is to do otherwise, such as
             ``{"output_modalities": "text"}``; ``{"conversation": "none"}`` asks

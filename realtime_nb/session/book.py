@@ -152,6 +152,11 @@ class TurnBook:
         if ask is not None:
             ask.at_s, ask.event_id = now_s, event.event_id
 
+    def give_up(self, event_id: str) -> None:
+        """An update was never answered: those after it wait for their own answers, and for no earlier one."""
+        if event_id in self.updates:
+            del self.updates[: self.updates.index(event_id) + 1]
+
     def owner(self, response_id: str) -> tuple[Turn, Reply]:
         """The turn a response belongs to, and the response as the turn has it."""
         return self._owners[response_id]

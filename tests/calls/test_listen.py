@@ -261,6 +261,15 @@ def test_a_caller_who_gave_up_is_passed_over(desk: tuple[Phone, Serving]) -> Non
     caller.up().hang_up()
 
 
+def test_a_server_that_has_no_calls_there_is_no_caller_who_gave_up(desk: tuple[Phone, Serving]) -> None:
+    """Else every caller would be passed over, and nobody would know why."""
+    phone, serving = desk
+    phone.attach(Control(f"{serving.url}/elsewhere", serving.headers, None, None))
+    phone.take(*webhook())
+    with pytest.raises(ServerError, match="404"):
+        phone.answer(timeout_s=WAIT_S)
+
+
 def test_only_the_servers_own_fresh_webhooks_ring(desk: tuple[Phone, Serving]) -> None:
     """Tampered with, old, of another secret: refused. A repetition is taken and rings no second time."""
     phone, _ = desk
