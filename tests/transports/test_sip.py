@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -165,9 +166,10 @@ def test_a_call_whose_connection_was_lost_is_hung_up_by_a_new_one() -> None:
             connections.append(writer)
             framer = Framer()
             path = sip.Path("tcp", writer.get_extra_info("peername"), ("127.0.0.1", port), len(connections))
-            while data := await reader.read(8_192):
-                for message in framer.feed(data):
-                    do(agent.receive(message, path, 0.0))
+            with contextlib.closing(writer):
+                while data := await reader.read(8_192):
+                    for message in framer.feed(data):
+                        do(agent.receive(message, path, 0.0))
             do(agent.lost(path.connection))
 
         def do(actions: list[sip.Action]) -> None:

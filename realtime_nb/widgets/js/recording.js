@@ -334,6 +334,7 @@ export class Recording {
       this.release();
       navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
+      this.turns++; // a file that is still being read comes too late
     }
     this.views = this.views.filter((other) => other !== view);
     view.media.close();

@@ -1,5 +1,5 @@
 // Made by `npm run build` in ../js; change the sources there. BSD-3-Clause.
-// sources: b8027731f8a8e388fe2c592c4498733370d5208b9529b0dc8f0f48a191b0d040
+// sources: 8c31468cc273993153015cc8bff05fd7086e9c1fec65ec862869132f13572945
 
 // dom.js
 function h(tag, props = {}, ...children) {
@@ -2080,6 +2080,7 @@ var Recording = class {
       this.release();
       navigator.mediaDevices?.removeEventListener("devicechange", this.plugged);
       recordings.delete(this.sid);
+      this.turns++;
     }
     this.views = this.views.filter((other) => other !== view);
     view.media.close();

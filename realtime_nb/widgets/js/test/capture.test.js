@@ -181,3 +181,27 @@ test("what still comes of a recording whose last view is gone concerns nobody", 
   await stopped;
   assert.deepEqual(told, []);
 });
+
+test("a file that is still being read when the last view goes is nobody's, whether it can be read or not", async () => {
+  for (const outcome of ["resolve", "reject"]) {
+    const { it, told, media } = recording();
+    media.state = { status: "open", owner: true };
+    it.views[0].model.get = () => 600;
+    it.views[0].media.close = () => {};
+    /** @type {(() => void) | null} */
+    let read = null;
+    /** @type {any} */ (globalThis).OfflineAudioContext = class {
+      decodeAudioData() {
+        const sound = { length: 100, numberOfChannels: 1, getChannelData: () => new Float32Array(100) };
+        return new Promise((resolve, reject) => (read = () => (outcome === "resolve" ? resolve(sound) : reject(new Error("no sound")))));
+      }
+    };
+    const loaded = it.load(new File([], "sound.wav"));
+    while (!read) await new Promise(setImmediate);
+    it.leave(it.views[0]);
+    told.length = 0;
+    /** @type {any} */ (read)();
+    await loaded;
+    assert.deepEqual(told, []);
+  }
+});
