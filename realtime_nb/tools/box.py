@@ -94,7 +94,7 @@ class ToolBox:
         function : callable or Tool
             See :func:`realtime_nb.tools.declare`.
         timeout_s : float, optional
-            How long it may take, in seconds.
+            How long it may take, in seconds; by default as long as any.
 
         Returns
         -------
@@ -108,6 +108,7 @@ class ToolBox:
         """
         for schema in self.schemas([function]):
             self._declared[_key(schema)] = schema
+            self._limits.pop(_key(schema), None)
             if timeout_s is not None:
                 self._limits[_key(schema)] = timeout_s
         return function

@@ -164,6 +164,10 @@ def test_a_function_may_be_given_longer_than_the_others(box: ToolBox) -> None:
     records = run(box, call("sleep"), call("count", call_id="call_2"))
     assert told(records[0])["type"] == "Timeout"
     assert records[1].output == "31,000 trees"
+    given_up.clear()
+    box.add(count)  # again, and nothing said
+    assert told(run(box, call("count", call_id="call_3"))[0])["type"] == "Timeout"
+    given_up.set()
 
 
 def test_calls_run_at_the_same_time() -> None:
