@@ -156,6 +156,8 @@ class Engine:
                 raise ModelError(
                     f"the local engine has said nothing for {START_S:g} s", hint="realtime-nb doctor"
                 ) from None
+            except ValueError:  # longer than any report: what a library prints
+                continue
             if not line:
                 raise await self._stillborn()
             self._take(_report(line), watch)

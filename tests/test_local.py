@@ -123,8 +123,9 @@ def test_a_crash_at_the_start_shows_the_last_words(child: list[str]) -> None:
 
 
 def test_what_an_engine_says_without_end_is_read(child: list[str]) -> None:
-    """A line of megabytes on its standard error holds it up no more than any other."""
+    """A line of megabytes on its standard error holds it up no more than any other, nor does one among its reports."""
     child.append("sys.stderr.write('.' * 3_000_000); sys.stderr.flush()")
+    child.append("print('.' * 3_000_000, flush=True)")
     child.append("sys.stderr.write('so much for that\\n' * 100_000); sys.stderr.flush()")
     child += [READY, STAY]
     assert start().alive

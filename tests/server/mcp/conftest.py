@@ -42,6 +42,7 @@ class Kitchen:
     def open(self, port: int = 0) -> None:
         """Begin to serve."""
         taken, address = bind(ServerOptions(port=port))
+        taken.listen()  # who comes before the thread has begun waits
         self.url = f"{address.http}/mcp"
         app = self.gate(self.tools().streamable_http_app())
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
