@@ -167,6 +167,14 @@ def test_an_output_whose_call_was_deleted_is_not_read(wire: Wire) -> None:
     assert wire.last(fx.Generate).request.items == ()
 
 
+def test_an_output_without_its_call_is_read_where_a_client_chose_so(wire: Wire) -> None:
+    """A response's own input may answer a call of the conversation, and leave the call itself out."""
+    wire.send(ev.ConversationItemCreate(item=FunctionCall(name="f", call_id="call_1", arguments="{}")))
+    given = (FunctionCallOutput(call_id="call_1", output="1"),)
+    wire.send(ev.ResponseCreate(response=ev.ResponseParams(conversation="none", input=given)))
+    assert [item.output for item in wire.last(fx.Generate).request.items] == ["1"]
+
+
 def test_a_client_may_inject_a_call(wire: Wire) -> None:
     """History with calls can be replayed; a call without an id is given one."""
     (added, _) = wire.send(ev.ConversationItemCreate(item=FunctionCall(name="f", arguments="{}")))

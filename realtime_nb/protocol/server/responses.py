@@ -191,13 +191,15 @@ class Responses:
     def _context(self, job: Job) -> Context:
         session = self._session
         items = [item for item in job.source if is_read(item)]
-        sticky = isinstance(session.truncation, RetentionRatio) and job.source is self._state.conversation
+        is_talk = job.source is self._state.conversation
+        sticky = isinstance(session.truncation, RetentionRatio) and is_talk
         costed = [(item, self._counter.item(job.source, item)) for item in items]
         self._counter.keep(self._state.conversation)
         names = [item.id for item in items]
         if sticky and self._first in names:
             costed = costed[names.index(self._first) :]
-        costed = without_orphans(costed)
+        if is_talk:  # what a client chose itself is read as it is
+            costed = without_orphans(costed)
         fixed = self._counter.fixed(job.config.instructions, self._listings.toolbox(job.config.tools).functions)
         context = Context.fit(costed, fixed, session.truncation, self._state.limits)
         if sticky and len(context.ids) < len(costed):
