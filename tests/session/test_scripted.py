@@ -239,9 +239,16 @@ def test_interrupt_of_an_awaiting_cell_cancels_the_response(begin: Begin) -> Non
 def test_interrupt_of_a_loop_over_pieces_cancels_the_response(begin: Begin) -> None:
     """The same while iterating."""
     server, session = begin(Reply("On and on", end="hang"), Reply("Still here."))
-    interrupt_when(lambda: begun(session))
+    pieces = session.stream("Go on.")
+
+    def waited_for() -> None:
+        """Wait until the loop, and not only its answer, has begun."""
+        while not pieces._queue._getters:  # type: ignore[attr-defined]
+            time.sleep(0.001)
+
+    interrupt_when(waited_for)
     with pytest.raises(KeyboardInterrupt):
-        list(session.stream("Go on."))
+        list(pieces)
     server.wait_for("response.cancel")
     assert session.say("Hello?").text == "Still here."
 

@@ -297,7 +297,7 @@ def test_push_to_talk(opened: Open) -> None:
     session.append(stub_speech(700), rate=24_000)
     session.send({"type": "input_audio_buffer.commit"})
     session.send({"type": "response.create"})
-    until(lambda: len(session.turns) and session.turns["output"].notna().any())
+    until(lambda: "completed" in set(session.turns["status"]))
     assert session.turns["output"].iloc[-1] == "You said: hello there."
 
 
