@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 import time
 from collections.abc import Callable
@@ -41,7 +40,6 @@ class SipMedia(asyncio.DatagramProtocol):
         self._line: Line | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._voice: Converter | None = None
-        self._silent_at = -math.inf
 
     # ------------------------------------------------------------ its life
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override] # what it is for UDP
@@ -105,8 +103,7 @@ class SipMedia(asyncio.DatagramProtocol):
         for packet in line.due(now):
             if target is not None:
                 self._transport.sendto(packet, target)
-        if now - max(line.packet_at, self._silent_at) > self._silence_s:
-            self._silent_at = now
+        if line.is_silent(now, self._silence_s):
             self._on_silence(line.remote.holds)
         if self._line is not None:
             self._timer = self._loop.call_at(line.deadline, self._beat)

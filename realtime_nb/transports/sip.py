@@ -60,7 +60,6 @@ class PhoneLine:
         self._said_at = 0
         self._wake: asyncio.TimerHandle | None = None
         self._beat_at: asyncio.TimerHandle | None = None
-        self._asked_at = -math.inf
         self._changed = asyncio.Event()
         self.heard: list[Samples] = []
         """What the other end said, 8,000 samples a second, silences included."""
@@ -162,8 +161,7 @@ class PhoneLine:
         for packet in line.due(now):
             if target is not None:
                 self._rtp.sendto(packet, target)
-        if now - max(line.packet_at, self._asked_at) > SILENCE_S:
-            self._asked_at = now
+        if line.is_silent(now, SILENCE_S):
             self._do(self._agent.probe(self._call, now))
         self._beat_at = self._loop.call_at(line.deadline, self._beat)
 

@@ -96,9 +96,11 @@ def test_a_call_to_who_is_gone_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telephone, "SILENCE_S", 0.05)
 
     async def use(line: PhoneLine, bob: Bob) -> None:
-        await line.until(lambda: line._asked_at > 0)
-        first = line._asked_at
-        await line.until(lambda: line._asked_at > first)
+        assert line._line is not None
+        rtp, begun = line._line, line._line.silent_at
+        await line.until(lambda: rtp.silent_at > begun)
+        first = rtp.silent_at
+        await line.until(lambda: rtp.silent_at > first)
         line.check()
         bob.restart()
         await line.until(lambda: line.ended is not None)

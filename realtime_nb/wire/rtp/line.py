@@ -103,7 +103,7 @@ class Line:
         self._ssrc, self._sequence, self._timestamp = token(), token() & 0xFFFF, token()
         self._mark = True
         self._next_at = now
-        self._heard_until = self.packet_at = now
+        self._heard_until = self.packet_at = self.silent_at = now
         self.foreign = 0
         self.remote = remote
 
@@ -115,6 +115,13 @@ class Line:
             self._source = None
         self.remote = remote
         self.packet_at = now
+
+    def is_silent(self, now: float, after_s: float) -> bool:
+        """Whether nothing has come for so many seconds; told once, and again after as many more."""
+        if now - max(self.packet_at, self.silent_at) <= after_s:
+            return False
+        self.silent_at = now
+        return True
 
     @property
     def destination(self) -> Endpoint | None:
