@@ -268,16 +268,18 @@ def test_stop_cancels_the_answer_and_what_still_comes_of_it_is_not_played(play: 
     assert sum(samples for _, samples, _ in stage.page.played) == 24_000
 
 
+def delta_of(name: str) -> ev.ResponseOutputAudioDelta:
+    """Of a response of one item, both of that name."""
+    return ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
+
+
 def test_what_still_comes_of_a_silenced_answer_is_not_played() -> None:
     """A cancel takes its time on the wire: sound that is under way stays unheard, that of the next answer does not."""
     page = Page()
     page.flush = lambda: None  # type: ignore[method-assign]  # nobody answers
     aloud = Aloud(page)
     aloud.audience = True
-    first, second = (
-        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
-        for name in ("one", "two")
-    )
+    first, second = map(delta_of, ("one", "two"))
     aloud.say(first, CHUNK, "audio/pcm")
     aloud.silence("one")
     aloud.say(first, CHUNK, "audio/pcm")
@@ -310,10 +312,7 @@ def test_an_answer_that_begins_before_the_page_has_said_what_it_dropped_is_not_c
     page.flush = lambda: None  # type: ignore[method-assign]  # not yet
     aloud = Aloud(page)
     aloud.audience = True
-    first, second = (
-        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
-        for name in ("one", "two")
-    )
+    first, second = map(delta_of, ("one", "two"))
     aloud.say(first, SECOND, "audio/pcm")
     aloud.silence("one")
     aloud.silence("one")
@@ -380,10 +379,7 @@ def test_an_answer_that_begins_while_no_page_is_there_is_not_played_from_its_mid
     """Whoever comes reads what was said, and hears the next answer, whole."""
     page = Page()
     aloud = Aloud(page)
-    first, second = (
-        ev.ResponseOutputAudioDelta(response_id=name, item_id=name, output_index=0, content_index=0, delta=b"")
-        for name in ("one", "two")
-    )
+    first, second = map(delta_of, ("one", "two"))
     aloud.say(first, CHUNK, "audio/pcm")
     aloud.come(again=False)
     aloud.say(first, CHUNK, "audio/pcm")
